@@ -1,0 +1,151 @@
+package wal
+
+import (
+	"time"
+
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/internal/clock"
+	"github.com/millrace-io/millrace/internal/vfs"
+	"github.com/millrace-io/millrace/record"
+)
+
+// Backend chooses how segments are read, and where they live. All backends
+// write the same bytes.
+type Backend uint8
+
+const (
+	// BackendMmap stores with pwrite and reads through a mapping. The default.
+	BackendMmap Backend = iota
+	// BackendPread stores with pwrite and reads with pread into buffers: for
+	// copy-on-write file systems and containers with little memory.
+	BackendPread
+	// BackendHeap reads the memory of a heap file system (vfs.Memory): for the
+	// race detector, which cannot see mapped memory, and for simulated crashes.
+	BackendHeap
+)
+
+// Store chooses how bytes reach a segment.
+type Store uint8
+
+const (
+	// StoreStaged gathers frames in buffers and writes each buffer with one
+	// pwrite. The default: see docs/design/0002.
+	StoreStaged Store = iota
+	// StoreMapped copies the gathered frames into a writable mapping instead.
+	// It is accepted only with BackendMmap; it pays off without fdatasync only.
+	StoreMapped
+)
+
+// Options configure a directory of logs. The zero value is ready for use.
+type Options struct {
+	// FS is the file system. Default: vfs.OS().
+	FS vfs.FS
+	// Clock stamps records and paces syncs. Default: clock.System().
+	Clock clock.Clock
+	// Backend is how segments are read. Default: BackendMmap.
+	Backend Backend
+	// Store is how segments are written. Default: StoreStaged.
+	Store Store
+	// SegmentBytesMin is the capacity of a log's first segment; each roll
+	// doubles it up to SegmentBytesMax. Defaults: 4 MiB and 256 MiB. A batch
+	// that needs more room gets a segment of its own size.
+	SegmentBytesMin int64
+	SegmentBytesMax int64
+	// SegmentAgeMax rolls a segment that holds records and is older.
+	// Default: 1 hour. It is checked by appends, not by a timer.
+	SegmentAgeMax time.Duration
+	// StagingBytes is the size of one staging buffer; a busy log has up to
+	// four. Default: 1 MiB.
+	StagingBytes int64
+	// UnsyncedBytesMax makes appends wait when that many bytes of a log in
+	// interval mode await their fdatasync. Default: 64 MiB.
+	UnsyncedBytesMax int64
+	// ProducersMax is how many idempotent producers a log remembers; the one
+	// silent for longest is forgotten first. Default: 1024.
+	ProducersMax int
+	// SyncsMax is how many fdatasync calls run at once in the directory.
+	// Default: 8.
+	SyncsMax int
+	// Events are called at changes of state. Default: none.
+	Events EventListener
+	// Seed makes salts reproducible when it is not 0, for simulations.
+	Seed uint64
+}
+
+// LogOptions configure one log.
+type LogOptions struct {
+	// Durability is what an acknowledgement of this log means.
+	Durability record.Durability
+	// SyncInterval is how long written bytes may stay unsynced with
+	// record.Interval. Default: 100 ms.
+	SyncInterval time.Duration
+}
+
+// EventListener receives what an operator may want to know. Its functions are
+// called on the goroutine at work, some with locks held: they must return at
+// once and must not call the log.
+type EventListener struct {
+	// SegmentRolled: a new segment became active.
+	SegmentRolled func(log uint64, segment uint64)
+	// SyncStalled: one fdatasync took longer than 100 ms.
+	SyncStalled func(log uint64, took time.Duration)
+	// Poisoned: a write or sync failed and the log takes no more appends.
+	Poisoned func(log uint64, err error)
+	// Recovered: a log was opened after an unclean end.
+	Recovered func(log uint64, report Recovery)
+}
+
+// Recovery says what opening a log found and did.
+type Recovery struct {
+	// Scanned is the bytes of unsealed segments that were verified.
+	Scanned int64
+	// Records is how many records those bytes held.
+	Records uint64
+	// Torn is the bytes behind the last good frame that were cut off as
+	// the torn tail of a write that nobody was promised.
+	Torn int64
+}
+
+const (
+	syncIntervalDefault = 100 * time.Millisecond
+	syncStall           = 100 * time.Millisecond
+	segmentBytesLimit   = 1 << 34 // durable8 and the index count bytes/8 in 32 bits
+)
+
+// withDefaults fills the zero fields and rejects what cannot work.
+func (o Options) withDefaults() (Options, error) {
+	setDefault(&o.SegmentBytesMin, 4<<20)
+	setDefault(&o.SegmentBytesMax, max(256<<20, o.SegmentBytesMin))
+	setDefault(&o.SegmentAgeMax, time.Hour)
+	setDefault(&o.StagingBytes, 1<<20)
+	setDefault(&o.UnsyncedBytesMax, 64<<20)
+	setDefault(&o.ProducersMax, 1024)
+	setDefault(&o.SyncsMax, 8)
+	if o.FS == nil {
+		o.FS = vfs.OS()
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	switch {
+	case o.SegmentBytesMin < 16<<10 || o.SegmentBytesMax > segmentBytesLimit || o.SegmentBytesMax < o.SegmentBytesMin:
+		return o, failure.New(failure.InvalidArgument, "wal options",
+			"segment bytes must satisfy 16 KiB <= min (%d) <= max (%d) <= 16 GiB", o.SegmentBytesMin, o.SegmentBytesMax)
+	case o.StagingBytes < 4<<10 || o.UnsyncedBytesMax < o.StagingBytes:
+		return o, failure.New(failure.InvalidArgument, "wal options",
+			"staging bytes (%d) must be at least 4 KiB and at most unsynced bytes max (%d)", o.StagingBytes, o.UnsyncedBytesMax)
+	case o.ProducersMax < 1 || o.SyncsMax < 1 || o.SegmentAgeMax < 0:
+		return o, failure.New(failure.InvalidArgument, "wal options", "limits must be positive")
+	case o.Store == StoreMapped && o.Backend != BackendMmap:
+		return o, failure.New(failure.InvalidArgument, "wal options", "the mapped store needs the mmap backend")
+	case o.Backend > BackendHeap || o.Store > StoreMapped:
+		return o, failure.New(failure.InvalidArgument, "wal options", "unknown backend %d or store %d", o.Backend, o.Store)
+	}
+	return o, nil
+}
+
+func setDefault[T int | int64 | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
