@@ -30,7 +30,7 @@ func (l *Log) Append(ctx context.Context, records []record.Record, p protocol.Pr
 func (l *Log) AppendBatch(ctx context.Context, payload []byte, count int, p protocol.Producer) (record.Range, error) {
 	panic("skeleton")
 }
-func (l *Log) Stage(payload []byte, count int, p protocol.Producer, d record.Durability) (Pending, error) {
+func (l *Log) Stage(ctx context.Context, payload []byte, count int, p protocol.Producer, d record.Durability) (Pending, error) {
 	panic("skeleton")
 }
 func (l *Log) Wait(ctx context.Context, p Pending) error         { panic("skeleton") }
