@@ -1,0 +1,258 @@
+package shard
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/internal/clock"
+	"github.com/millrace-io/millrace/protocol"
+	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/wal"
+)
+
+// Options describe the shard that a log is to be.
+type Options struct {
+	// Stream is the name that errors carry.
+	Stream string
+	// ID is the number of the shard within its stream.
+	ID record.ShardID
+	// Range is the part of the hash space whose records the shard takes.
+	Range record.HashRange
+	// Created is when the shard came to be; it is part of every sequence number.
+	Created time.Time
+	// Closed makes the shard refuse writes, as the parent of a split or merge.
+	Closed bool
+	// Limits are the write limits. Default: none.
+	Limits Limits
+	// Clock is what the limits are measured by. Default: clock.System().
+	Clock clock.Clock
+}
+
+// Shard is one ordered sequence of records. Its methods may be called
+// concurrently.
+type Shard struct {
+	log     *wal.Log
+	options Options
+	whole   bool     // the range is the whole hash space: nothing to check
+	limiter *limiter // nil without limits
+
+	// retired is why the log went away; set once, before the log is closed.
+	retired atomic.Pointer[failure.Error]
+
+	throttledAppends atomic.Uint64
+	throttledRecords atomic.Uint64
+}
+
+// New makes log a shard. The shard owns the log from here on.
+func New(log *wal.Log, o Options) *Shard {
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	s := &Shard{log: log, options: o, whole: o.Range == record.SplitEvenly(1)[0]}
+	if o.Limits.enabled() {
+		s.limiter = newLimiter(o.Limits, o.Clock)
+	}
+	return s
+}
+
+// ID returns the number of the shard within its stream.
+func (s *Shard) ID() record.ShardID { return s.options.ID }
+
+// Range returns the part of the hash space that the shard owns.
+func (s *Shard) Range() record.HashRange { return s.options.Range }
+
+// Created returns when the shard came to be.
+func (s *Shard) Created() time.Time { return s.options.Created }
+
+// Next returns the sequence number that the next record will get.
+func (s *Shard) Next() uint64 { return s.log.Next() }
+
+// SequenceNumber renders the number of a record of this shard the way Kinesis
+// does. The arrival is in Unix nanoseconds.
+func (s *Shard) SequenceNumber(index uint64, arrival int64) record.SequenceNumber {
+	return record.SequenceNumber{
+		ShardCreated: s.options.Created.Unix(),
+		Shard:        s.options.ID,
+		Index:        index,
+		Arrival:      arrival / int64(time.Second),
+	}
+}
+
+// Put appends records as one batch, all or none, and returns when they are as
+// durable as the log promises. The zero producer is none.
+func (s *Shard) Put(ctx context.Context, records []record.Record, p protocol.Producer) (record.Range, error) {
+	bytes := int64(0)
+	for i := range records {
+		if err := protocol.CheckRecord(records[i]); err != nil {
+			return record.Range{}, s.Explain(err)
+		}
+		if !s.whole && !s.options.Range.Contains(records[i].Hash()) {
+			return record.Range{}, s.wrongShard(i)
+		}
+		bytes += int64(len(records[i].PartitionKey) + len(records[i].Data))
+	}
+	if err := s.admit(len(records), bytes); err != nil {
+		return record.Range{}, err
+	}
+	written, err := s.log.Append(ctx, records, p)
+	return written, s.Explain(err)
+}
+
+// Stage hands over a batch of count records whose payload
+// [protocol.VerifyBatch] has accepted, and starts its commit. The payload is
+// copied before Stage returns. Staged batches get their places in the order of
+// the calls. The durability may strengthen what the log promises, never weaken
+// it. A staged batch must be waited for: that is where its failure shows. Stage
+// itself waits only while the log's buffers are full, for as long as ctx lets it.
+func (s *Shard) Stage(ctx context.Context, payload []byte, count int, p protocol.Producer, d record.Durability) (wal.Pending, error) {
+	bytes, err := s.inspect(payload)
+	if err != nil {
+		return wal.Pending{}, err
+	}
+	if err := s.admit(count, bytes); err != nil {
+		return wal.Pending{}, err
+	}
+	pending, err := s.log.Stage(ctx, payload, count, p, d)
+	if err != nil {
+		return wal.Pending{}, s.Explain(err)
+	}
+	return pending, nil
+}
+
+// Wait returns once a staged batch is as durable as was asked for, or with the
+// reason why it never will be. When ctx ends first the batch may still commit.
+func (s *Shard) Wait(ctx context.Context, pending wal.Pending) error {
+	if err := s.log.Wait(ctx, pending); err != nil {
+		return s.Explain(err)
+	}
+	return nil
+}
+
+// Cursor opens a cursor of the shard's log. The caller closes it.
+func (s *Shard) Cursor(start record.Start) (*wal.Cursor, error) {
+	cursor, err := s.log.Cursor(start)
+	if err != nil {
+		return nil, s.Explain(err)
+	}
+	return cursor, nil
+}
+
+// TrimTime removes the segments whose records all arrived before the given
+// Unix nanoseconds.
+func (s *Shard) TrimTime(before int64) error { return s.Explain(s.log.TrimTime(before)) }
+
+// TrimBytes removes the oldest segments while the shard keeps more than that
+// many bytes.
+func (s *Shard) TrimBytes(keep int64) error { return s.Explain(s.log.TrimBytes(keep)) }
+
+// Explain gives an error of the shard's log or cursors the names of stream and
+// shard, and the true reason when the log was closed because its stream went
+// away. Nil stays nil, and errors of a context stay as they are.
+func (s *Shard) Explain(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if reason := s.retired.Load(); reason != nil && errors.Is(err, failure.Closed) {
+		return reason
+	}
+	return &failure.Error{
+		Kind:      failure.KindOf(err),
+		Operation: "shard",
+		Stream:    s.options.Stream,
+		Shard:     s.options.ID.String(),
+		Err:       err,
+	}
+}
+
+// Err returns why the shard takes no records although it should: the damage or
+// the I/O error that made its log read-only. Nil if all is well.
+func (s *Shard) Err() error { return s.Explain(s.log.Err()) }
+
+// Acknowledged reports, without waiting, whether a staged batch already is as
+// durable as the log promises. It says nothing about a batch that was to be
+// safer than that.
+func (s *Shard) Acknowledged(pending wal.Pending) bool { return s.log.Next() > pending.Range.Last }
+
+// Retire says why the log is about to be closed under those who still use it:
+// they get this reason instead of failure.Closed. The first reason stands.
+func (s *Shard) Retire(reason *failure.Error) { s.retired.CompareAndSwap(nil, reason) }
+
+// Close closes the log. Cursors must have been closed before, or fail.
+func (s *Shard) Close() error { return s.log.Close() }
+
+// inspect checks that all records of a canonical payload are within the limits
+// of records and belong here, and returns the bytes that the rate limits count.
+func (s *Shard) inspect(payload []byte) (int64, error) {
+	batch := protocol.OpenBatch(payload)
+	bytes := int64(0)
+	for i := range batch.Len() {
+		view := batch.Record(i)
+		if err := view.Check(); err != nil {
+			return 0, s.Explain(err)
+		}
+		if !s.whole && !s.options.Range.Contains(view.Hash()) {
+			return 0, s.wrongShard(i)
+		}
+		bytes += int64(len(view.Key) + len(view.Data))
+	}
+	return bytes, nil
+}
+
+// admit refuses what the shard's state or its limits forbid.
+func (s *Shard) admit(records int, bytes int64) error {
+	if s.options.Closed {
+		return s.closedShard()
+	}
+	if s.limiter == nil {
+		return nil
+	}
+	wait := s.limiter.take(records, bytes)
+	if wait == 0 {
+		return nil
+	}
+	s.throttledAppends.Add(1)
+	s.throttledRecords.Add(uint64(records))
+	err := s.failure(failure.Throttled, "rate exceeded: at most %d bytes and %d records a second",
+		s.options.Limits.BytesPerSecond, s.options.Limits.RecordsPerSecond)
+	err.RetryAfter = wait
+	return err
+}
+
+func (s *Shard) wrongShard(i int) error {
+	return s.failure(failure.WrongShard, "record %d hashes outside of %s to %s",
+		i, s.options.Range.Start, s.options.Range.End)
+}
+
+// closedShard is WrongShard too: the cure is the same, to ask for the shards
+// of the stream again and route by them.
+func (s *Shard) closedShard() error {
+	return s.failure(failure.WrongShard, "the shard is closed; its hash range belongs to its children")
+}
+
+func (s *Shard) failure(kind failure.Kind, format string, args ...any) *failure.Error {
+	err := failure.New(kind, "shard: append", format, args...)
+	err.Stream = s.options.Stream
+	err.Shard = s.options.ID.String()
+	return err
+}
+
+// Stats is what a shard counts, since it was opened where nothing else is said.
+type Stats struct {
+	// Log is what the log under the shard counts.
+	Log wal.Stats
+	// ThrottledAppends and ThrottledRecords were refused by the limits.
+	ThrottledAppends uint64
+	ThrottledRecords uint64
+}
+
+// Stats returns a snapshot.
+func (s *Shard) Stats() Stats {
+	return Stats{
+		Log:              s.log.Stats(),
+		ThrottledAppends: s.throttledAppends.Load(),
+		ThrottledRecords: s.throttledRecords.Load(),
+	}
+}

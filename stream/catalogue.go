@@ -1,0 +1,289 @@
+package stream
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/internal/vfs"
+	"github.com/millrace-io/millrace/record"
+)
+
+// The catalogue is a bbolt database. Its buckets, all frozen:
+//
+//	meta      "format" -> u32 big-endian, 1
+//	streams   name -> JSON of row
+//	ids       stream id, u64 big-endian -> name
+//	counters  "stream", "log" -> u64 big-endian, the last number given out
+const (
+	catalogueFile   = "catalogue.db"
+	catalogueFormat = 1
+	rowVersion      = 1
+
+	// lockPatience is how long opening waits for another process; the log
+	// directory's lock has usually refused it before.
+	lockPatience = time.Second
+)
+
+var (
+	bucketMeta     = []byte("meta")
+	bucketStreams  = []byte("streams")
+	bucketIDs      = []byte("ids")
+	bucketCounters = []byte("counters")
+
+	keyFormat        = []byte("format")
+	keyStreamCounter = []byte("stream")
+	keyLogCounter    = []byte("log")
+)
+
+// state is where a stream is between creation and deletion.
+type state string
+
+const (
+	stateCreating state = "creating"
+	stateActive   state = "active"
+	stateDeleting state = "deleting"
+)
+
+// row is one stream as the catalogue keeps it. Times are Unix nanoseconds,
+// durations nanoseconds.
+type row struct {
+	Version        int           `json:"version"`
+	ID             uint64        `json:"id"`
+	Name           string        `json:"name"`
+	State          state         `json:"state"`
+	Created        int64         `json:"created"`
+	Durability     string        `json:"durability"`
+	SyncInterval   time.Duration `json:"sync_interval"`
+	RetentionTime  time.Duration `json:"retention_time"`
+	RetentionBytes int64         `json:"retention_bytes"`
+	EnforceLimits  bool          `json:"enforce_limits,omitempty"`
+	// Shards is indexed by shard id and only grows.
+	Shards []shardRow `json:"shards"`
+}
+
+// shardRow is one shard. The hash keys are decimal.
+type shardRow struct {
+	ID      record.ShardID   `json:"id"`
+	Log     uint64           `json:"log"`
+	Start   string           `json:"start"`
+	End     string           `json:"end"`
+	Created int64            `json:"created"`
+	Closed  bool             `json:"closed,omitempty"`
+	Parents []record.ShardID `json:"parents,omitempty"`
+}
+
+func (s shardRow) hashRange() (record.HashRange, error) {
+	start, err := record.ParseHashKey(s.Start)
+	if err != nil {
+		return record.HashRange{}, err
+	}
+	end, err := record.ParseHashKey(s.End)
+	return record.HashRange{Start: start, End: end}, err
+}
+
+func (r *row) logs() []uint64 {
+	logs := make([]uint64, len(r.Shards))
+	for i := range r.Shards {
+		logs[i] = r.Shards[i].Log
+	}
+	return logs
+}
+
+// catalogue is the database. Every change is one transaction, durable when the
+// method returns.
+type catalogue struct{ database *bbolt.DB }
+
+// openCatalogue opens or creates the catalogue of a data directory.
+func openCatalogue(dir string) (*catalogue, error) {
+	path := filepath.Join(dir, catalogueFile)
+	database, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockPatience, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return nil, failure.Wrap(openKind(err), "stream: open "+path, err)
+	}
+	c := &catalogue{database}
+	if err := c.prepare(); err != nil {
+		return nil, errors.Join(err, database.Close())
+	}
+	// bbolt syncs the file but not its name.
+	if err := vfs.OS().SyncDir(dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("stream: sync %s: %w", dir, err), database.Close())
+	}
+	return c, nil
+}
+
+func openKind(err error) failure.Kind {
+	switch {
+	case errors.Is(err, bbolterrors.ErrTimeout):
+		return failure.Conflict
+	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrVersionMismatch):
+		return failure.NotOurs
+	case errors.Is(err, bbolterrors.ErrChecksum):
+		return failure.Corrupt
+	default:
+		return failure.Internal
+	}
+}
+
+// prepare makes the buckets of a new catalogue and checks the format of an old
+// one.
+func (c *catalogue) prepare() error {
+	return c.database.Update(func(tx *bbolt.Tx) error {
+		for _, name := range [][]byte{bucketMeta, bucketStreams, bucketIDs, bucketCounters} {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return fmt.Errorf("stream: catalogue bucket %s: %w", name, err)
+			}
+		}
+		meta := tx.Bucket(bucketMeta)
+		switch stored := meta.Get(keyFormat); {
+		case stored == nil:
+			return meta.Put(keyFormat, binary.BigEndian.AppendUint32(nil, catalogueFormat))
+		case len(stored) != 4:
+			return failure.New(failure.Corrupt, "stream: catalogue", "format of %d bytes", len(stored))
+		default:
+			return checkVersion("catalogue format", int(binary.BigEndian.Uint32(stored)), catalogueFormat)
+		}
+	})
+}
+
+func checkVersion(what string, found, known int) error {
+	if found > known {
+		return failure.New(failure.NewerVersion, "stream: catalogue",
+			"%s %d is newer than %d; use a newer release", what, found, known)
+	}
+	if found < 1 {
+		return failure.New(failure.Corrupt, "stream: catalogue", "%s %d", what, found)
+	}
+	return nil
+}
+
+// load returns all streams, sorted by name.
+func (c *catalogue) load() ([]*row, error) {
+	var rows []*row
+	err := c.database.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketStreams).ForEach(func(name, value []byte) error {
+			r, err := decodeRow(name, value)
+			rows = append(rows, r)
+			return err
+		})
+	})
+	return rows, err
+}
+
+func decodeRow(name, value []byte) (*row, error) {
+	// The version comes first and alone: a newer row need not parse otherwise.
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(value, &head); err != nil {
+		return nil, failure.Wrap(failure.Corrupt, fmt.Sprintf("stream: catalogue row %q", name), err)
+	}
+	if err := checkVersion(fmt.Sprintf("row %q version", name), head.Version, rowVersion); err != nil {
+		return nil, err
+	}
+	r := new(row)
+	if err := json.Unmarshal(value, r); err != nil {
+		return nil, failure.Wrap(failure.Corrupt, fmt.Sprintf("stream: catalogue row %q", name), err)
+	}
+	for i := range r.Shards {
+		if r.Shards[i].ID != record.ShardID(i) {
+			return nil, failure.New(failure.Corrupt, "stream: catalogue", "row %q: shard %d stands at place %d", name, r.Shards[i].ID, i)
+		}
+	}
+	return r, nil
+}
+
+// reserve gives the row its stream id and its shards their log ids and stores
+// the intent to create it. A name that is taken is AlreadyExists, or Conflict
+// while its last owner is still being deleted.
+func (c *catalogue) reserve(r *row) error {
+	return c.database.Update(func(tx *bbolt.Tx) error {
+		streams, counters := tx.Bucket(bucketStreams), tx.Bucket(bucketCounters)
+		if value := streams.Get([]byte(r.Name)); value != nil {
+			return taken(r.Name, value)
+		}
+		number, err := advance(counters, keyStreamCounter)
+		if err != nil {
+			return err
+		}
+		r.ID = streamID(number)
+		for i := range r.Shards {
+			if r.Shards[i].Log, err = advance(counters, keyLogCounter); err != nil {
+				return err
+			}
+		}
+		if err := tx.Bucket(bucketIDs).Put(binary.BigEndian.AppendUint64(nil, r.ID), []byte(r.Name)); err != nil {
+			return err
+		}
+		return putRow(streams, r)
+	})
+}
+
+func taken(name string, value []byte) error {
+	kind, detail := failure.AlreadyExists, "the name is taken"
+	if old, err := decodeRow([]byte(name), value); err == nil && old.State == stateDeleting {
+		kind, detail = failure.Conflict, "a stream of that name is still being deleted"
+	}
+	err := failure.New(kind, "stream: create", "%s", detail)
+	err.Stream = name
+	return err
+}
+
+// streamID makes a counter an id. The upper bits are random, so that a client
+// with the id of a stream from a data directory that has since been wiped does
+// not write into another; 53 bits survive any JSON reader.
+func streamID(number uint64) uint64 {
+	return number&(1<<32-1) | uint64(rand.Uint32N(1<<21))<<32
+}
+
+// setState moves a stream to its next state.
+func (c *catalogue) setState(r *row, next state) error {
+	return c.database.Update(func(tx *bbolt.Tx) error {
+		changed := *r
+		changed.State = next
+		if err := putRow(tx.Bucket(bucketStreams), &changed); err != nil {
+			return err
+		}
+		tx.OnCommit(func() { r.State = next })
+		return nil
+	})
+}
+
+// remove forgets a stream.
+func (c *catalogue) remove(r *row) error {
+	return c.database.Update(func(tx *bbolt.Tx) error {
+		if err := tx.Bucket(bucketIDs).Delete(binary.BigEndian.AppendUint64(nil, r.ID)); err != nil {
+			return err
+		}
+		return tx.Bucket(bucketStreams).Delete([]byte(r.Name))
+	})
+}
+
+func (c *catalogue) close() error { return c.database.Close() }
+
+func putRow(streams *bbolt.Bucket, r *row) error {
+	value, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("stream: encode row %q: %w", r.Name, err)
+	}
+	return streams.Put([]byte(r.Name), value)
+}
+
+// advance returns the next number of a counter.
+func advance(counters *bbolt.Bucket, key []byte) (uint64, error) {
+	var next uint64 = 1
+	if stored := counters.Get(key); len(stored) == 8 {
+		next = binary.BigEndian.Uint64(stored) + 1
+	} else if stored != nil {
+		return 0, failure.New(failure.Corrupt, "stream: catalogue", "counter %s of %d bytes", key, len(stored))
+	}
+	return next, counters.Put(key, binary.BigEndian.AppendUint64(nil, next))
+}

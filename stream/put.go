@@ -1,0 +1,181 @@
+package stream
+
+import (
+	"context"
+	"sync"
+
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/protocol"
+	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/shard"
+	"github.com/millrace-io/millrace/wal"
+)
+
+// Position is where a record came to stand.
+type Position struct {
+	Shard record.ShardID
+	// Sequence is the record's number within the shard.
+	Sequence uint64
+	// Time is its arrival in Unix nanoseconds.
+	Time int64
+}
+
+// Result is what became of one record of a batch.
+type Result struct {
+	Position
+	// Err is nil if the record is as durable as its stream promises.
+	Err error
+}
+
+const (
+	// chunkBytes is the estimate at which PutBatch ends a batch of one shard:
+	// large enough to amortise a commit, small enough to keep buffers reusable.
+	chunkBytes = 1 << 20
+	// bufferBytesMax is the largest buffer worth keeping for the next batch.
+	bufferBytesMax = 4 << 20
+)
+
+// Put appends one record and returns when it is as durable as the stream
+// promises.
+func (s *Stream) Put(ctx context.Context, r record.Record) (Position, error) {
+	if err := protocol.CheckRecord(r); err != nil {
+		return Position{}, err
+	}
+	id := s.Route(r.Hash())
+	to, err := s.Shard(id)
+	if err != nil {
+		return Position{}, err
+	}
+	written, err := to.Put(ctx, []record.Record{r}, protocol.Producer{})
+	if err != nil {
+		return Position{}, err
+	}
+	return Position{Shard: id, Sequence: written.First, Time: written.Time}, nil
+}
+
+// PutBatch appends records to the shards that own them, all shards at once, and
+// returns when the fate of each is known: results[i] is that of records[i].
+// Records of one shard keep their order; when one cannot be written, those of
+// the same shard behind it in the batch are not written either. The error is
+// that of ctx, in which case records whose result says so may still be written.
+func (s *Stream) PutBatch(ctx context.Context, records []record.Record) ([]Result, error) {
+	b := batches.Get().(*batch)
+	defer b.release()
+	results := make([]Result, len(records))
+	b.group(s, records, results)
+	for _, id := range b.touched {
+		b.stage(ctx, s, id, records, results)
+	}
+	return results, b.wait(ctx, results)
+}
+
+// batch is the reusable memory of one PutBatch.
+type batch struct {
+	members [][]int          // by shard: indexes into the records, in order
+	touched []record.ShardID // shards with members, in order of first use
+	chunk   []record.Record
+	payload []byte
+	staged  []staged
+}
+
+// staged is a chunk on its way: the members of one shard from first to last.
+type staged struct {
+	shard   *shard.Shard
+	id      record.ShardID
+	pending wal.Pending
+	members []int
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+func (b *batch) release() {
+	for _, id := range b.touched {
+		b.members[id] = b.members[id][:0]
+	}
+	clear(b.chunk[:cap(b.chunk)]) // do not keep the caller's records alive
+	clear(b.staged)
+	b.touched, b.staged, b.chunk = b.touched[:0], b.staged[:0], b.chunk[:0]
+	if cap(b.payload) > bufferBytesMax {
+		b.payload = nil
+	}
+	batches.Put(b)
+}
+
+// group sorts the records by shard; those beyond a limit get their result.
+func (b *batch) group(s *Stream, records []record.Record, results []Result) {
+	if missing := len(s.shards) - len(b.members); missing > 0 {
+		b.members = append(b.members, make([][]int, missing)...)
+	}
+	for i := range records {
+		if err := protocol.CheckRecord(records[i]); err != nil {
+			results[i].Err = err
+			continue
+		}
+		id := s.Route(records[i].Hash())
+		if len(b.members[id]) == 0 {
+			b.touched = append(b.touched, id)
+		}
+		b.members[id] = append(b.members[id], i)
+	}
+}
+
+// stage hands the records of one shard to its log in chunks.
+func (b *batch) stage(ctx context.Context, s *Stream, id record.ShardID, records []record.Record, results []Result) {
+	members := b.members[id]
+	to, err := s.Shard(id)
+	for len(members) > 0 {
+		if err != nil {
+			fail(results, members, err)
+			return
+		}
+		count, bytes := 0, 0
+		b.chunk = b.chunk[:0]
+		for _, i := range members {
+			size := protocol.RecordSizeMax(records[i])
+			if count > 0 && (bytes+size > chunkBytes || count == record.BatchRecordsMax) {
+				break
+			}
+			b.chunk = append(b.chunk, records[i])
+			count, bytes = count+1, bytes+size
+		}
+		b.payload = protocol.AppendBatch(b.payload[:0], b.chunk, protocol.Producer{})
+		var pending wal.Pending
+		pending, err = to.Stage(ctx, b.payload, count, protocol.Producer{}, record.None)
+		if err != nil {
+			continue
+		}
+		b.staged = append(b.staged, staged{shard: to, id: id, pending: pending, members: members[:count]})
+		members = members[count:]
+	}
+}
+
+// wait collects the results of all chunks.
+func (b *batch) wait(ctx context.Context, results []Result) error {
+	var ended error
+	for _, chunk := range b.staged {
+		if err := chunk.shard.Wait(ctx, chunk.pending); err != nil {
+			fail(results, chunk.members, err)
+			if cause := ctx.Err(); cause != nil {
+				ended = cause
+			}
+			continue
+		}
+		for at, i := range chunk.members {
+			results[i].Position = Position{
+				Shard:    chunk.id,
+				Sequence: chunk.pending.Range.First + uint64(at),
+				Time:     chunk.pending.Range.Time,
+			}
+		}
+	}
+	if ended != nil {
+		return failure.Wrap(failure.Timeout, "stream: put batch", ended)
+	}
+	return nil
+}
+
+func fail(results []Result, members []int, err error) {
+	for _, i := range members {
+		results[i].Err = err
+	}
+}
