@@ -38,5 +38,5 @@
 // The formats are described for other languages in docs/format.
 package protocol
 
-//go:generate flatc --go --gen-onefile --go-namespace fb -o fb batch.fbs
+//go:generate flatc --go --gen-onefile --go-namespace fb -o fb batch.fbs message.fbs
 //go:generate gofmt -w fb

@@ -174,6 +174,9 @@ func (h FrameHeader) known() bool {
 	return (h.Type == FrameData) == (h.Count > 0)
 }
 
+// Span returns the bytes that the frame occupies, padding included.
+func (h FrameHeader) Span() int64 { return FrameSpan(int64(h.Length)) }
+
 // Payload returns the bytes between the header and the padding of the frame
 // that starts at b.
 func (h FrameHeader) Payload(b []byte) []byte {
