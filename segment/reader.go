@@ -1,0 +1,208 @@
+package segment
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/mmap"
+	"github.com/millrace-io/millrace/protocol"
+)
+
+const (
+	// populateStep is how far ahead of a reader mapped pages are brought in.
+	populateStep = 1 << 20
+	// populateMin keeps a reader at the tail, whose few new bytes are in the
+	// page cache anyway, from paying a system call for each of them.
+	populateMin = 64 << 10
+	// preadStep is the least that is read into a buffer at once.
+	preadStep = 128 << 10
+)
+
+// DamageError is a frame that cannot be what was written.
+type DamageError struct {
+	Segment uint64
+	Offset  int64
+	Err     error // one of the ErrFrame errors of package protocol, or what the batch verifier found
+}
+
+// Error implements error.
+func (e *DamageError) Error() string {
+	return fmt.Sprintf("segment %016x: frame at offset %d: %v", e.Segment, e.Offset, e.Err)
+}
+
+// Unwrap returns the kind failure.Corrupt and the cause.
+func (e *DamageError) Unwrap() []error { return []error{failure.Corrupt, e.Err} }
+
+// Reader reads frames of one segment. It serves one goroutine. The zero value
+// is a reader without a segment; Reset gives it one.
+type Reader struct {
+	segment   *Segment
+	populated int64  // mapped pages before it were brought in by this reader
+	window    []byte // AccessPread: what was read last
+	buffer    []byte // AccessPread: the memory behind window
+	start     int64  // AccessPread: where window begins
+}
+
+// Reset makes r read s, for which the caller holds a reference.
+func (r *Reader) Reset(s *Segment) {
+	r.segment, r.populated, r.window, r.start = s, 0, nil, 0
+}
+
+// Segment returns the segment being read, or nil.
+func (r *Reader) Segment() *Segment { return r.segment }
+
+// Frame returns the frame at off, which must be a frame boundary before
+// Readable. The first reader to touch a frame checks its CRC and its batch;
+// after that the segment is trusted. Nothing is allocated.
+func (r *Reader) Frame(off int64) (protocol.FrameHeader, []byte, error) {
+	limit := r.segment.Readable()
+	if err := r.fetch(off, protocol.FrameHeaderSize, limit); err != nil {
+		return protocol.FrameHeader{}, nil, err
+	}
+	if r.segment.region == nil {
+		length, err := r.peekLength(off, limit)
+		if err != nil {
+			return protocol.FrameHeader{}, nil, err
+		}
+		if err := r.fetch(off, length, limit); err != nil {
+			return protocol.FrameHeader{}, nil, err
+		}
+	}
+	return r.check(off, limit)
+}
+
+// peekLength returns the length word at off, which is in the window, if a
+// frame of that length fits.
+func (r *Reader) peekLength(off, limit int64) (int64, error) {
+	length := int64(protocol.ParseFrameHeader(r.window[off-r.start:]).Length)
+	if length == 0 {
+		return 0, &DamageError{r.segment.Header.Segment, off, protocol.ErrFrameEmpty}
+	}
+	if length < protocol.FrameHeaderSize || off+length > limit {
+		return 0, &DamageError{r.segment.Header.Segment, off, protocol.ErrFrameLength}
+	}
+	return length, nil
+}
+
+// bytes returns the memory that holds [off, limit), or less in a window.
+func (r *Reader) bytes(off, limit int64) []byte {
+	if r.segment.region != nil {
+		return r.segment.region[off:limit]
+	}
+	b := r.window[off-r.start:]
+	return b[:min(int64(len(b)), limit-off)]
+}
+
+// check verifies the frame at off unless somebody did before.
+func (r *Reader) check(off, limit int64) (h protocol.FrameHeader, frame []byte, err error) {
+	s := r.segment
+	if s.mapped != nil {
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("segment %016x: frame at offset %d: %w", s.Header.Segment, off, mmap.Recovered("read a frame", p))
+			}
+		}()
+	}
+	b := r.bytes(off, limit)
+	if off < s.verified.Load() {
+		h = protocol.ParseFrameHeader(b)
+		return h, b[:h.Length:h.Length], nil
+	}
+	h, err = protocol.CheckFrame(b, s.Header.Salt)
+	if err == nil && h.Type == protocol.FrameData {
+		err = protocol.VerifyBatch(h.Payload(b), int(h.Count))
+	}
+	if err != nil {
+		return h, nil, &DamageError{s.Header.Segment, off, err}
+	}
+	s.verified.CompareAndSwap(off, off+h.Span())
+	return h, b[:h.Length:h.Length], nil
+}
+
+// fetch makes [off, off+n) ready to be touched, and more if there is more
+// before limit.
+func (r *Reader) fetch(off, n, limit int64) error {
+	s := r.segment
+	if off < HeaderSize || off+n > limit {
+		return &DamageError{s.Header.Segment, off, protocol.ErrFrameLength}
+	}
+	if s.mapped != nil {
+		if off+n <= r.populated || limit-max(off, r.populated) < populateMin {
+			return nil
+		}
+		r.populated = min(limit, off+max(n, populateStep))
+		if err := s.mapped.PopulateRead(off, r.populated-off); err != nil {
+			return fmt.Errorf("segment %016x: read at %d: %w", s.Header.Segment, off, err)
+		}
+		return nil
+	}
+	if s.region != nil || off >= r.start && off+n <= r.start+int64(len(r.window)) {
+		return nil
+	}
+	want := min(max(n, preadStep), limit-off)
+	if int64(cap(r.buffer)) < want {
+		r.buffer = make([]byte, want)
+	}
+	r.window, r.start = nil, off
+	if _, err := s.file.ReadAt(r.buffer[:want], off); err != nil {
+		return fmt.Errorf("segment %016x: read at %d: %w", s.Header.Segment, off, err)
+	}
+	r.window = r.buffer[:want]
+	return nil
+}
+
+// Frames returns whole frames from off on, together at most maximum bytes but
+// at least one frame, each checked as by [Reader.Frame], and the count of
+// bytes they span. next is the sequence number behind them.
+func (r *Reader) Frames(off, maximum int64) (b []byte, next uint64, err error) {
+	limit := r.segment.Readable()
+	if r.segment.region == nil {
+		if err := r.fetchFrames(off, maximum, limit); err != nil {
+			return nil, 0, err
+		}
+	}
+	end := off
+	for end < limit && (end == off || r.resident(end)) {
+		h, _, err := r.Frame(end)
+		if err != nil {
+			if end > off {
+				break // deliver what is good; the next call meets the error
+			}
+			return nil, 0, err
+		}
+		span := h.Span()
+		if end > off && end+span-off > maximum {
+			break
+		}
+		end += span
+		next = h.Sequence + uint64(h.Count)
+	}
+	return r.bytes(off, end)[:end-off], next, nil
+}
+
+// resident reports whether the whole frame at off can be read without moving
+// the window away from what was returned before it.
+func (r *Reader) resident(off int64) bool {
+	if r.segment.region != nil {
+		return true
+	}
+	end := r.start + int64(len(r.window))
+	return off+protocol.FrameHeaderSize <= end &&
+		off+int64(protocol.ParseFrameHeader(r.window[off-r.start:]).Length) <= end
+}
+
+// fetchFrames reads maximum bytes, or the first frame if that is longer, into
+// a window that begins at off.
+func (r *Reader) fetchFrames(off, maximum, limit int64) error {
+	if err := r.fetch(off, protocol.FrameHeaderSize, limit); err != nil {
+		return err
+	}
+	length, err := r.peekLength(off, limit)
+	if err != nil {
+		return err
+	}
+	want := min(max(protocol.FrameSpan(length), maximum), limit-off)
+	return r.fetch(off, want, limit)
+}

@@ -1,0 +1,239 @@
+package segment
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/index"
+	"github.com/millrace-io/millrace/mmap"
+	"github.com/millrace-io/millrace/protocol"
+)
+
+// errSequence is a frame with a good CRC that does not continue the one before.
+var errSequence = failure.New(failure.Corrupt, "frame", "sequence number or time does not continue the frame before")
+
+// Contents is what [Segment.Scan] found.
+type Contents struct {
+	Totals
+	// End is the end of the last good frame that is neither INDEX nor FOOTER.
+	End int64
+	// Next is the sequence number behind the last record.
+	Next uint64
+	// Footer is the offset of a good FOOTER frame, or 0.
+	Footer int64
+	// Cause is why nothing is good behind End: an error with a place, or nil
+	// when a footer or the end of the file follows.
+	Cause error
+}
+
+// Visit receives every good frame of a scan, in order. The bytes are valid
+// during the call.
+type Visit func(offset int64, h protocol.FrameHeader, frame []byte) error
+
+// Scan verifies the frames from the header page on: length, CRC, batch and
+// continuity. It builds the index, makes everything up to End readable, and
+// stops at the first frame that is not good; it does not judge that frame.
+// An error is returned only if visit failed, if a page could not be read, or
+// if a frame is of a newer format.
+func (s *Segment) Scan(visit Visit) (Contents, error) {
+	s.sparse = new(index.Sparse)
+	s.readable.Store(s.limit)
+	c := Contents{End: HeaderSize, Next: s.Header.Base}
+	err := s.scan(&c, visit)
+	s.readable.Store(c.End)
+	return c, err
+}
+
+func (s *Segment) scan(c *Contents, visit Visit) error {
+	var r Reader
+	r.Reset(s)
+	lastTime := int64(-1 << 63)
+	for off := int64(HeaderSize); off+protocol.FrameHeaderSize <= s.limit; {
+		h, frame, err := r.Frame(off)
+		if err == nil && (h.Sequence != c.Next || h.Time < lastTime) {
+			err = &DamageError{s.Header.Segment, off, errSequence}
+		}
+		var damage *DamageError
+		if errors.As(err, &damage) && !errors.Is(err, failure.NewerVersion) {
+			c.Cause = err
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if visit != nil {
+			if err := visit(off, h, frame); err != nil {
+				return err
+			}
+		}
+		span := h.Span()
+		switch h.Type {
+		case protocol.FrameFooter:
+			c.Footer = off
+			return nil
+		case protocol.FrameIndex:
+		default:
+			s.sparse.Add(off, uint32(h.Sequence-s.Header.Base), h.Time, c.RaftFrames)
+			c.Add(h)
+			c.End, c.Next = off+span, c.Next+uint64(h.Count)
+		}
+		lastTime = h.Time
+		off += span
+	}
+	return nil
+}
+
+// Aftermath is what lies behind the last good frame.
+type Aftermath struct {
+	// Promise is the offset of a valid frame that was written when everything
+	// up to some place behind the bad frame was durable: proof of damage. 0
+	// when there is none, and the bad frame is the torn end of a write.
+	Promise int64
+	// Written is the end of the last byte that is not zero.
+	Written int64
+}
+
+// Classify looks behind end, the end of the last good frame, in steps of 8
+// bytes. It only classifies: nothing it finds is ever served, since a payload
+// may contain forged frames. The worst case is that a torn tail is reported as
+// damage and waits for a human.
+func (s *Segment) Classify(end int64, next uint64) (Aftermath, error) {
+	s.readable.Store(s.limit)
+	defer s.readable.Store(end)
+	a := Aftermath{Written: end}
+	var r Reader
+	r.Reset(s)
+	for off := end; off < s.limit; {
+		n := min(s.limit-off, populateStep)
+		if err := r.fetch(off, n, s.limit); err != nil {
+			return a, err
+		}
+		var candidates []int64
+		err := mmap.Guard("classify the tail", func() {
+			candidates = a.examine(r.bytes(off, off+n), off, end, next)
+		})
+		if err != nil {
+			return a, fmt.Errorf("segment %016x: read at %d: %w", s.Header.Segment, off, err)
+		}
+		for _, at := range candidates {
+			if a.Promise == 0 && r.valid(at) {
+				a.Promise = at
+			}
+		}
+		if n < populateStep {
+			break
+		}
+		off += n - protocol.FrameHeaderSize // a header may straddle two steps
+	}
+	return a, nil
+}
+
+// examine notes the last written byte of b, which stands at off, and returns
+// the places whose header would be a promise about something behind end.
+func (a *Aftermath) examine(b []byte, off, end int64, next uint64) (candidates []int64) {
+	for i := 0; i+8 <= len(b); i += 8 {
+		if binary.LittleEndian.Uint64(b[i:]) == 0 {
+			continue
+		}
+		at := off + int64(i)
+		a.Written = max(a.Written, at+8)
+		if i+protocol.FrameHeaderSize > len(b) || at == end {
+			continue
+		}
+		h := protocol.ParseFrameHeader(b[i:])
+		promised := int64(h.Durable8) * 8
+		if promised > end && promised <= at && h.Length >= protocol.FrameHeaderSize && h.Sequence >= next {
+			candidates = append(candidates, at)
+		}
+	}
+	return candidates
+}
+
+// valid reports whether the frame at off has a good CRC.
+func (r *Reader) valid(off int64) bool {
+	s := r.segment
+	if r.fetch(off, protocol.FrameHeaderSize, s.limit) != nil {
+		return false
+	}
+	good := false
+	err := mmap.Guard("classify the tail", func() {
+		length := int64(protocol.ParseFrameHeader(r.bytes(off, s.limit)).Length)
+		if r.fetch(off, length, s.limit) != nil {
+			return
+		}
+		_, err := protocol.CheckFrame(r.bytes(off, s.limit), s.Header.Salt)
+		good = err == nil || errors.Is(err, protocol.ErrFrameNewer)
+	})
+	return err == nil && good
+}
+
+// OpenSealed checks the footer at the offset that the manifest names and makes
+// the frames readable. They are verified when first touched.
+func (s *Segment) OpenSealed(footerOffset int64) (Footer, error) {
+	damaged := func(err error) (Footer, error) {
+		return Footer{}, &DamageError{s.Header.Segment, footerOffset, err}
+	}
+	if footerOffset < HeaderSize || footerOffset+FooterSize > s.limit {
+		return damaged(protocol.ErrFrameLength)
+	}
+	frame := make([]byte, FooterSize)
+	if _, err := s.file.ReadAt(frame, footerOffset); err != nil {
+		return Footer{}, fmt.Errorf("segment %016x: read footer: %w", s.Header.Segment, err)
+	}
+	h, err := protocol.CheckFrame(frame, s.Header.Salt)
+	if err != nil {
+		return damaged(err)
+	}
+	footer, ok := parseFooter(h.Payload(frame))
+	if !ok || h.Type != protocol.FrameFooter || footer.DataEnd > footerOffset {
+		return damaged(failure.New(failure.Corrupt, "footer", "the frame is not a footer"))
+	}
+	s.footer = &footer
+	s.readable.Store(footer.DataEnd)
+	s.sealed.Store(true)
+	return footer, nil
+}
+
+// Footer returns the footer of a segment that was opened sealed.
+func (s *Segment) Footer() (Footer, bool) {
+	if s.footer == nil {
+		return Footer{}, false
+	}
+	return *s.footer, true
+}
+
+// Lookup returns the index, read from the INDEX frame on first use for a
+// segment that was opened sealed.
+func (s *Segment) Lookup() (*index.Sparse, error) {
+	if s.footer == nil {
+		return s.sparse, nil
+	}
+	s.indexOnce.Do(func() { s.sparse, s.indexErr = s.loadIndex() })
+	return s.sparse, s.indexErr
+}
+
+func (s *Segment) loadIndex() (*index.Sparse, error) {
+	at := s.footer.IndexOffset
+	head := make([]byte, protocol.FrameHeaderSize)
+	if _, err := s.file.ReadAt(head, at); err != nil {
+		return nil, fmt.Errorf("segment %016x: read index: %w", s.Header.Segment, err)
+	}
+	length := int64(protocol.ParseFrameHeader(head).Length)
+	if length < protocol.FrameHeaderSize || at+length > s.limit {
+		return nil, &DamageError{s.Header.Segment, at, protocol.ErrFrameLength}
+	}
+	frame := make([]byte, length)
+	if _, err := s.file.ReadAt(frame, at); err != nil {
+		return nil, fmt.Errorf("segment %016x: read index: %w", s.Header.Segment, err)
+	}
+	h, err := protocol.CheckFrame(frame, s.Header.Salt)
+	if err == nil && (h.Type != protocol.FrameIndex || protocol.Checksum(0, h.Payload(frame)) != s.footer.IndexCRC) {
+		err = failure.New(failure.Corrupt, "index", "does not match the footer")
+	}
+	if err != nil {
+		return nil, &DamageError{s.Header.Segment, at, err}
+	}
+	return index.Decode(h.Payload(frame), HeaderSize, s.footer.DataEnd)
+}

@@ -1,0 +1,135 @@
+package wal
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/millrace-io/millrace/failure"
+)
+
+// catalogue is what a manifest says: the logs of a directory and their
+// segments.
+type catalogue map[uint64]*logEntry
+
+// logEntry is the bookkeeping of one log.
+type logEntry struct {
+	nextSegment uint64 // id of the segment to come; ids are never reused
+	first       uint64 // first sequence number kept
+	lastTime    int64  // arrival of the last record of the last closed segment
+	segments    []segmentEntry
+	// producers is the table of idempotent producers as of the record before
+	// producersNext.
+	producers     []byte
+	producersNext uint64
+}
+
+// segmentState is how a segment ended.
+type segmentState uint8
+
+const (
+	stateActive segmentState = iota // it has not, or the process died
+	stateSealed                     // at is the footer's offset
+	stateEnded                      // at is the end of its last frame; there is no footer
+)
+
+type segmentEntry struct {
+	id    uint64
+	base  uint64 // sequence number of its first record
+	state segmentState
+	at    int64
+	next  uint64 // sequence number behind its last record, when not active
+}
+
+// next returns the sequence number that follows the closed segments.
+func (e *logEntry) next() uint64 {
+	next := e.first
+	for _, s := range e.segments {
+		next = max(next, s.base, s.next)
+	}
+	return next
+}
+
+// apply changes the catalogue by one edit, or says why that cannot be.
+func (c catalogue) apply(e edit) error {
+	if e.kind == editLogAdded {
+		if c[e.log] != nil {
+			return failure.New(failure.Corrupt, "edit", "log %d is added twice", e.log)
+		}
+		c[e.log] = &logEntry{nextSegment: e.fields[0], first: e.fields[1], lastTime: int64(e.fields[2])}
+		return nil
+	}
+	l := c[e.log]
+	if l == nil {
+		return failure.New(failure.Corrupt, "edit", "log %d is unknown", e.log)
+	}
+	switch e.kind {
+	case editLogRemoved:
+		delete(c, e.log)
+	case editSegmentAdded:
+		if e.fields[0] < l.nextSegment || l.active() != nil || e.fields[1] < l.next() {
+			return failure.New(failure.Corrupt, "edit", "segment %016x does not continue log %d", e.fields[0], e.log)
+		}
+		l.segments = append(l.segments, segmentEntry{id: e.fields[0], base: e.fields[1]})
+		l.nextSegment = e.fields[0] + 1
+	case editSegmentSealed, editSegmentEnds:
+		s := l.active()
+		if s == nil || s.id != e.fields[0] || e.fields[2] < s.base {
+			return failure.New(failure.Corrupt, "edit", "segment %016x of log %d is not the active one", e.fields[0], e.log)
+		}
+		s.state, s.at, s.next = stateSealed, int64(e.fields[1]), e.fields[2]
+		if e.kind == editSegmentEnds {
+			s.state = stateEnded
+		}
+		l.lastTime = max(l.lastTime, int64(e.fields[3]))
+	case editTrimmed:
+		l.first = max(l.first, e.fields[0])
+		l.segments = slices.DeleteFunc(l.segments, func(s segmentEntry) bool {
+			return s.state != stateActive && s.next <= l.first
+		})
+	case editProducersKnown:
+		l.producers, l.producersNext = slices.Clone(e.table), e.fields[0]
+	}
+	return nil
+}
+
+// active returns the last segment if it is active.
+func (e *logEntry) active() *segmentEntry {
+	if n := len(e.segments); n > 0 && e.segments[n-1].state == stateActive {
+		return &e.segments[n-1]
+	}
+	return nil
+}
+
+// snapshot returns the edits that make an equal catalogue from nothing.
+func (c catalogue) snapshot() []edit {
+	var edits []edit
+	for _, id := range slices.Sorted(maps.Keys(c)) {
+		l := c[id]
+		firstSegment := l.nextSegment
+		if len(l.segments) > 0 {
+			firstSegment = l.segments[0].id
+		}
+		edits = append(edits, edit{kind: editLogAdded, log: id, fields: [4]uint64{firstSegment, l.first, uint64(l.lastTime)}})
+		for _, s := range l.segments {
+			edits = append(edits, edit{kind: editSegmentAdded, log: id, fields: [4]uint64{s.id, s.base}})
+			if kind, closed := s.closedBy(); closed {
+				edits = append(edits, edit{kind: kind, log: id, fields: [4]uint64{s.id, uint64(s.at), s.next, uint64(l.lastTime)}})
+			}
+		}
+		if len(l.producers) > 0 {
+			edits = append(edits, edit{kind: editProducersKnown, log: id, fields: [4]uint64{l.producersNext}, table: l.producers})
+		}
+	}
+	return edits
+}
+
+// closedBy returns the type of the edit that closed the segment.
+func (s segmentEntry) closedBy() (kind editType, closed bool) {
+	switch s.state {
+	case stateSealed:
+		return editSegmentSealed, true
+	case stateEnded:
+		return editSegmentEnds, true
+	}
+	return 0, false
+}

@@ -1,0 +1,261 @@
+package wal
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/millrace-io/millrace/protocol"
+	"github.com/millrace-io/millrace/record"
+)
+
+const (
+	// gatherMax bounds how long a commit waits for the appenders that the one
+	// before it has released. Without it they split into two halves that take
+	// turns, each paying a full sync: docs/design/0003.
+	gatherMax = 60 * time.Microsecond
+	// writebackStep is how many written bytes a log that does not sync hands
+	// to the kernel's write-back at a time, so that the sync at a roll is no
+	// cliff.
+	writebackStep = 8 << 20
+	// idleSync is how long a log rests before a SYNC frame covers its last
+	// records by a promise of durability.
+	idleSync = 250 * time.Millisecond
+)
+
+// pendingLocked reports whether a commit would have something to do.
+func (l *Log) pendingLocked() bool {
+	return l.fill != nil || len(l.queue) > 0 || l.sealAsked != nil ||
+		l.wantSync && l.durable.Load() < l.written.Load()
+}
+
+// startLocked starts a commit in the background unless one is running.
+func (l *Log) startLocked() {
+	if !l.committing && l.refused == nil && l.pendingLocked() {
+		l.committing = true
+		l.commits.Go(l.commitLoop)
+	}
+}
+
+// handOverLocked ends the caller's turn at committing. If more was staged
+// meanwhile a goroutine takes over, so that the caller can go back to its own
+// work.
+func (l *Log) handOverLocked() {
+	l.committing = false
+	l.startLocked()
+	l.wakeLocked()
+}
+
+// commitLoop commits until nothing is staged.
+func (l *Log) commitLoop() {
+	for {
+		l.gather()
+		l.commit()
+		l.mu.Lock()
+		if l.refused != nil || !l.pendingLocked() {
+			l.committing = false
+			l.wakeLocked()
+			l.mu.Unlock()
+			return
+		}
+		l.mu.Unlock()
+	}
+}
+
+// gather lets the appenders that were just released come back before the next
+// batch is closed: until it is as large as the last one. An idle log or a
+// single appender never waits here.
+func (l *Log) gather() {
+	if l.options.Durability != record.Group || l.lastAppends < 2 {
+		return
+	}
+	for deadline := time.Now().Add(gatherMax); time.Now().Before(deadline); {
+		l.mu.Lock()
+		appends, full := 0, len(l.queue) > 0
+		if l.fill != nil {
+			appends = l.fill.appends
+		}
+		l.mu.Unlock()
+		if full || appends >= l.lastAppends {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// commit writes everything that is staged, syncs if the durability or somebody
+// who waits asks for it, and publishes. The caller has set committing.
+func (l *Log) commit() {
+	l.mu.Lock()
+	stages := append(l.scratch[:0], l.queue...)
+	clear(l.queue)
+	l.queue = l.queue[:0]
+	if l.fill != nil {
+		stages = append(stages, l.fill)
+		l.fill = nil
+	}
+	sync := l.wantSync || l.options.Durability == record.Group
+	seal := l.sealAsked
+	l.wantSync, l.sealAsked = false, nil
+	l.mu.Unlock()
+
+	err := l.write(stages)
+	if err == nil && seal != nil && seal == l.active {
+		err = l.roll(nil)
+	}
+	sync = sync || l.options.Durability == record.Interval && l.unsynced > l.dir.options.UnsyncedBytesMax
+	if err == nil && sync && l.unsynced > 0 {
+		err = l.sync()
+	}
+	l.publish(stages, err)
+	l.scratch = stages[:0]
+}
+
+// write stores the stages at their places, changing segments where they do.
+func (l *Log) write(stages []*stage) error {
+	for _, s := range stages {
+		if s.tail != l.active {
+			if err := l.roll(s.tail); err != nil {
+				return err
+			}
+		}
+		if err := s.tail.segment.Write(s.buffer[:s.used], s.off); err != nil {
+			return err
+		}
+		l.unsynced += int64(s.used)
+		l.pace(s.off + int64(s.used))
+	}
+	return nil
+}
+
+// pace begins write-back of what was written up to off.
+func (l *Log) pace(off int64) {
+	if l.options.Durability == record.Group || off-l.writtenBack < writebackStep {
+		return
+	}
+	// Only a hint: what it cannot do the sync at the roll will.
+	_ = l.active.segment.File().StartWriteback(l.writtenBack, off-l.writtenBack)
+	l.writtenBack = off
+}
+
+// sync makes everything written durable. Logs share a bounded number of
+// concurrent syncs.
+func (l *Log) sync() error {
+	l.dir.syncs <- struct{}{}
+	began := time.Now()
+	err := l.active.segment.File().Sync()
+	took := time.Since(began)
+	<-l.dir.syncs
+	if err != nil {
+		return fmt.Errorf("segment %016x: sync: %w", l.active.segment.Header.Segment, err)
+	}
+	l.stats.syncs.Add(1)
+	l.stats.syncNanos.Add(uint64(took))
+	if f := l.dir.options.Events.SyncStalled; f != nil && took > syncStall {
+		f(l.id, took)
+	}
+	l.unsynced = 0
+	return nil
+}
+
+// publish lets readers and waiters see what the commit did, and recycles its
+// buffers.
+func (l *Log) publish(stages []*stage, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lastAppends = 0
+	for i, s := range stages {
+		l.lastAppends += s.appends
+		if err == nil {
+			l.publishLocked(s.tail, s.off+int64(s.used), s.next-1)
+		}
+		l.dropLocked(s)
+		stages[i] = nil
+	}
+	l.stats.unsynced.Store(l.unsynced)
+	if err != nil {
+		l.poisonLocked(err)
+		l.wakeCursors()
+		return
+	}
+	l.settleLocked()
+	l.wakeLocked()
+	l.wakeCursors()
+}
+
+// publishLocked declares the frames of t before off written and, when nothing
+// is unsynced, durable.
+func (l *Log) publishLocked(t *tail, off int64, last uint64) {
+	l.written.Store(max(last, l.written.Load()))
+	if l.unsynced == 0 {
+		t.durable = off
+	}
+	if l.unsynced == 0 || l.options.Durability != record.Group {
+		t.segment.SetReadable(max(off, t.segment.Readable()))
+	}
+}
+
+// settleLocked moves the durable mark and arms the timers for what is left to
+// do later.
+func (l *Log) settleLocked() {
+	if l.unsynced == 0 {
+		l.durable.Store(l.written.Load())
+		if l.active != nil {
+			l.active.durable = max(l.active.durable, l.active.segment.Readable())
+		}
+		l.armIdleLocked()
+		return
+	}
+	if l.options.Durability == record.Interval && l.syncTimer == nil && !l.closed {
+		l.commits.Add(1)
+		l.syncTimer = l.dir.options.Clock.AfterFunc(l.options.SyncInterval, l.syncDue)
+	}
+}
+
+// syncDue runs when bytes of a log in interval mode were unsynced for long
+// enough.
+func (l *Log) syncDue() {
+	defer l.commits.Done()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.syncTimer = nil
+	l.wantSync = true
+	l.startLocked()
+}
+
+// armIdleLocked plans the SYNC frame that follows a burst of appends.
+func (l *Log) armIdleLocked() {
+	if l.options.Durability != record.Group || l.idleTimer != nil || l.closed || l.promised == l.durable.Load() {
+		return
+	}
+	l.commits.Add(1)
+	l.idleTimer = l.dir.options.Clock.AfterFunc(idleSync, l.idleDue)
+}
+
+// idleDue stages a SYNC frame if the log rests. Its promise covers the last
+// acknowledged record: if that is ever damaged, recovery can tell it from a
+// torn tail.
+func (l *Log) idleDue() {
+	defer l.commits.Done()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.idleTimer = nil
+	if l.refused != nil || l.closed || l.tail == nil || l.tail != l.active {
+		return
+	}
+	if l.committing || l.fill != nil || len(l.queue) > 0 {
+		l.armIdleLocked()
+		return
+	}
+	t := l.tail
+	if !t.fits(protocol.FrameHeaderSize) {
+		return
+	}
+	l.promised = l.durable.Load()
+	l.beginStageLocked(protocol.FrameHeaderSize)
+	b := l.fill.buffer[:protocol.FrameHeaderSize]
+	h := protocol.FrameHeader{Sequence: l.next, Time: l.lastTime, Durable8: uint32(t.durable / 8), Type: protocol.FrameSync}
+	h.Seal(b, t.segment.Header.Salt)
+	l.addFrameLocked(h, protocol.FrameHeaderSize)
+	l.startLocked()
+}

@@ -1,0 +1,415 @@
+package wal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/protocol"
+	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/segment"
+)
+
+// Cursor reads a log in order, across segments, and can wait at its tail. It
+// pins one segment at a time, not records, so that reading costs nothing per
+// record. It serves one goroutine; use another cursor for another one.
+//
+//	c, err := l.Cursor(record.TrimHorizon())
+//	defer c.Close()
+//	for c.Next(ctx) {
+//		v := c.View() // valid until the next call on c
+//	}
+//	err = c.Err()
+//
+// Use either Next and TryNext or Frames on one cursor, not both.
+type Cursor struct {
+	log    *Log
+	reader segment.Reader
+	last   uint64 // id of the segment being read or read last
+	off    int64
+	next   uint64 // sequence number to deliver next; records before it are skipped
+	after  int64  // records that arrived before this time are skipped, unless 0
+	placed bool   // Frames: the frame at off is at or behind the start
+
+	batch protocol.Batch
+	count int // of records in batch; 0 = none
+	index int // of the record in batch that View shows
+	first uint64
+	time  int64
+	view  View
+
+	wake    chan struct{} // capacity 1
+	waiting bool          // in the log's list; guarded by the log's tailMu
+	err     error
+	closed  bool
+}
+
+// View is one record in place. Key and Data alias the log's memory and are
+// valid until the cursor moves or closes: copy what must live longer.
+type View struct {
+	// Sequence is the record's sequence number.
+	Sequence uint64
+	// Time is its arrival in unix nanoseconds.
+	Time int64
+	// RecordView has Key, Data and the hash.
+	protocol.RecordView
+}
+
+// Frames is a range of whole frames of one segment, exactly as they are in the
+// log, for sending on. It is valid until the cursor moves or closes. The range
+// may begin before the sequence number that the cursor was asked for: whoever
+// decodes it skips.
+type Frames struct {
+	// Salt seeds the frames' checksums.
+	Salt uint32
+	// Bytes is the frames back to back.
+	Bytes []byte
+	// First and Next are the sequence numbers of the first record and behind
+	// the last one.
+	First, Next uint64
+}
+
+// Cursor returns a cursor that will deliver what start names and everything
+// after it. A sequence number that was trimmed is an error of kind
+// failure.Trimmed; one that lies more than one behind the newest record is
+// failure.InvalidArgument.
+func (l *Log) Cursor(start record.Start) (*Cursor, error) {
+	c := &Cursor{log: l, wake: make(chan struct{}, 1)}
+	first, next := l.first.Load(), l.Next()
+	switch start.Kind {
+	case record.StartTrimHorizon:
+		c.next = first
+	case record.StartLatest:
+		c.next = next
+	case record.StartAtSequence:
+		c.next = start.Sequence
+	case record.StartAfterSequence:
+		c.next = start.Sequence + 1
+	case record.StartAtTime:
+		return c, c.seekTime(start.Time)
+	default:
+		return nil, failure.New(failure.InvalidArgument, "cursor", "unknown start %v", start)
+	}
+	if c.next < first {
+		return nil, failure.New(failure.Trimmed, "cursor", "record %d is gone; the oldest kept is %d", c.next, first)
+	}
+	if c.next > next {
+		return nil, failure.New(failure.InvalidArgument, "cursor", "record %d was not appended yet; the next is %d", c.next, next)
+	}
+	return c, c.seekSequence()
+}
+
+// seekSequence places the cursor at the frame that holds c.next, or at the
+// end.
+func (c *Cursor) seekSequence() error {
+	for {
+		segments := *c.log.segments.Load()
+		i := sort.Search(len(segments), func(i int) bool { return segments[i].Header.Base > c.next }) - 1
+		if i < 0 {
+			return nil // nothing there yet: the first segment to come has it
+		}
+		s := segments[i]
+		if !s.Pin() {
+			continue // trimmed between the load and the pin
+		}
+		c.enter(s)
+		sparse, err := s.Lookup()
+		if err != nil {
+			return c.fail(err)
+		}
+		if e, ok := sparse.FindSequence(uint32(c.next - s.Header.Base)); ok && e.Offset() < s.Readable() {
+			c.off = e.Offset()
+		}
+		return nil
+	}
+}
+
+// seekTime places the cursor in front of the first record that arrived at or
+// after the time.
+func (c *Cursor) seekTime(time int64) error {
+	c.after = time
+	for {
+		segments := *c.log.segments.Load()
+		// Created lies between the times of the records before the segment
+		// and in it.
+		i := sort.Search(len(segments), func(i int) bool { return segments[i].Header.Created >= time }) - 1
+		if len(segments) == 0 {
+			c.next = c.log.first.Load()
+			return nil
+		}
+		s := segments[max(i, 0)]
+		if !s.Pin() {
+			continue
+		}
+		c.enter(s)
+		c.next = s.Header.Base
+		sparse, err := s.Lookup()
+		if err != nil {
+			return c.fail(err)
+		}
+		if e, ok := sparse.FindTime(time); ok && e.Offset() < s.Readable() {
+			c.off, c.next = e.Offset(), s.Header.Base+uint64(e.RelativeSequence)
+		}
+		return nil
+	}
+}
+
+// enter makes s, which is pinned, the segment being read.
+func (c *Cursor) enter(s *segment.Segment) {
+	c.reader.Reset(s)
+	c.last, c.off = s.Header.Segment, segment.HeaderSize
+}
+
+// leave lets go of the segment being read.
+func (c *Cursor) leave() {
+	if s := c.reader.Segment(); s != nil {
+		c.reader.Reset(nil)
+		c.log.dir.unpin(s)
+	}
+}
+
+// available moves to the segment that has the next frame and reports whether
+// there is one. At the end of the log it returns false; c.err says if that is
+// because of an error.
+func (c *Cursor) available() bool {
+	for c.err == nil && !c.closed {
+		s := c.reader.Segment()
+		if s != nil {
+			sealed := s.Sealed()
+			if c.off < s.Readable() {
+				return true
+			}
+			if !sealed {
+				return false
+			}
+		}
+		if !c.advance() {
+			return false
+		}
+	}
+	return false
+}
+
+// advance enters the segment after the one read last, if there is one.
+func (c *Cursor) advance() bool {
+	for {
+		segments := *c.log.segments.Load()
+		i := sort.Search(len(segments), func(i int) bool { return segments[i].Header.Segment > c.last })
+		if i == len(segments) {
+			if s := c.reader.Segment(); s != nil || len(segments) == 0 {
+				c.err = c.log.damage
+			}
+			return false
+		}
+		s := segments[i]
+		if s.Header.Base > c.next && c.after == 0 {
+			c.err = failure.New(failure.Trimmed, "cursor", "record %d is gone; the oldest kept is %d", c.next, c.log.first.Load())
+			return false
+		}
+		if !s.Pin() {
+			continue
+		}
+		c.leave()
+		c.enter(s)
+		return true
+	}
+}
+
+// fail makes err final, with the place of damage.
+func (c *Cursor) fail(err error) error {
+	c.err = fmt.Errorf("wal: log %d: %w", c.log.id, err)
+	var damage *segment.DamageError
+	if errors.As(err, &damage) && failure.KindOf(err) == failure.Corrupt {
+		c.err = &CorruptionError{c.log.id, damage.Segment, damage.Offset, damage.Err}
+	}
+	return c.err
+}
+
+// TryNext moves to the next record and reports whether there is one; at the
+// tail it returns false without waiting, and Err is nil.
+func (c *Cursor) TryNext() bool {
+	for {
+		c.index++
+		if c.index < c.count {
+			c.view = View{Sequence: c.first + uint64(c.index), Time: c.time, RecordView: c.batch.Record(c.index)}
+			return true
+		}
+		c.count = 0
+		if !c.available() || !c.load() {
+			return false
+		}
+	}
+}
+
+// load opens the batch of the frame at c.off and steps behind the frame. The
+// index is left in front of the first record to deliver.
+func (c *Cursor) load() bool {
+	h, frame, err := c.reader.Frame(c.off)
+	if err != nil {
+		_ = c.fail(err)
+		return false
+	}
+	c.off += h.Span()
+	c.index = -1
+	behind := h.Sequence + uint64(h.Count)
+	if h.Type != protocol.FrameData || behind <= c.next || h.Time < c.after {
+		return true
+	}
+	c.after = 0
+	c.batch, c.count = protocol.OpenBatch(h.Payload(frame)), int(h.Count)
+	c.first, c.time = h.Sequence, h.Time
+	if c.next > h.Sequence {
+		c.index += int(c.next - h.Sequence)
+	}
+	c.next = behind
+	return true
+}
+
+// Next moves to the next record, waiting at the tail until there is one. It
+// returns false when ctx ends, the log is closed or an error occurs; see Err.
+func (c *Cursor) Next(ctx context.Context) bool {
+	for !c.TryNext() {
+		if c.err != nil {
+			return false
+		}
+		if err := c.Wait(ctx); err != nil {
+			c.err = err
+			return false
+		}
+	}
+	return true
+}
+
+// View returns the record that Next or TryNext moved to.
+func (c *Cursor) View() View { return c.view }
+
+// Err returns what ended reading: nil at the tail, the error of a context, or
+// an error with a kind.
+func (c *Cursor) Err() error { return c.err }
+
+// Frames returns the next whole frames of one segment, at most maximum bytes
+// but at least one frame, and moves behind them. ok is false at the tail, and
+// on errors: see Err.
+func (c *Cursor) Frames(maximum int) (f Frames, ok bool) {
+	for c.available() {
+		if !c.placed {
+			c.place()
+			continue
+		}
+		b, next, err := c.reader.Frames(c.off, int64(maximum))
+		if err != nil {
+			_ = c.fail(err)
+			return Frames{}, false
+		}
+		c.off += int64(len(b))
+		if next <= c.next {
+			continue // frames without records
+		}
+		h := protocol.ParseFrameHeader(b)
+		c.next = next
+		return Frames{Salt: c.reader.Segment().Header.Salt, Bytes: b, First: h.Sequence, Next: next}, true
+	}
+	return Frames{}, false
+}
+
+// place steps over one frame that ends before the start, or finds that there
+// is none.
+func (c *Cursor) place() {
+	h, _, err := c.reader.Frame(c.off)
+	if err != nil {
+		_ = c.fail(err)
+		return
+	}
+	if h.Sequence+uint64(h.Count) <= c.next || h.Time < c.after {
+		c.off += h.Span()
+		return
+	}
+	c.placed, c.after = true, 0
+	c.next = max(c.next, h.Sequence)
+}
+
+// Wait returns when there is something to read, with ctx.Err() when ctx ends
+// first, and with an error of kind failure.Closed when the log is closed.
+func (c *Cursor) Wait(ctx context.Context) error {
+	for {
+		if c.available() {
+			return nil
+		}
+		if c.err != nil {
+			return c.err
+		}
+		c.enlist()
+		if c.available() {
+			return nil
+		}
+		if err := c.log.ended(); err != nil {
+			return err
+		}
+		select {
+		case <-c.wake:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// ended returns an error when nothing will ever follow at the tail.
+func (l *Log) ended() error {
+	if err := l.Err(); errors.Is(err, failure.Closed) || errors.Is(err, errReadOnly) {
+		return err
+	}
+	return nil
+}
+
+// enlist asks the log for one wake-up.
+func (c *Cursor) enlist() {
+	l := c.log
+	l.tailMu.Lock()
+	defer l.tailMu.Unlock()
+	if !c.waiting {
+		c.waiting = true
+		l.tailCursors = append(l.tailCursors, c)
+		l.tailWaiting.Store(int32(len(l.tailCursors)))
+	}
+}
+
+// wakeCursors wakes every cursor that waits at the tail.
+func (l *Log) wakeCursors() {
+	if l.tailWaiting.Load() == 0 {
+		return
+	}
+	l.tailMu.Lock()
+	defer l.tailMu.Unlock()
+	for i, c := range l.tailCursors {
+		c.waiting = false
+		select {
+		case c.wake <- struct{}{}:
+		default:
+		}
+		l.tailCursors[i] = nil
+	}
+	l.tailCursors = l.tailCursors[:0]
+	l.tailWaiting.Store(0)
+}
+
+// Close lets go of the segment. Views and frames of the cursor are invalid
+// afterwards. It always returns nil; the result serves io.Closer.
+func (c *Cursor) Close() error {
+	if c.closed {
+		return nil
+	}
+	c.closed = true
+	c.batch, c.count = protocol.Batch{}, 0
+	c.leave()
+	l := c.log
+	l.tailMu.Lock()
+	defer l.tailMu.Unlock()
+	if i := slices.Index(l.tailCursors, c); i >= 0 {
+		l.tailCursors = slices.Delete(l.tailCursors, i, i+1)
+		l.tailWaiting.Store(int32(len(l.tailCursors)))
+	}
+	return nil
+}

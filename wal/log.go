@@ -1,0 +1,269 @@
+package wal
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/internal/clock"
+	"github.com/millrace-io/millrace/protocol"
+	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/segment"
+)
+
+// Log is one append-only sequence of records, kept in segments. Its methods
+// may be called concurrently.
+//
+// An append places its frame into the staging buffer under mu, which decides
+// its sequence number, and then waits until a commit has written the buffer. A
+// commit is run by whoever finds that none is running: the appender itself,
+// without any hand-over, when it is alone, and a goroutine that lives as long
+// as there is more to write otherwise.
+type Log struct {
+	id      uint64
+	dir     *Dir
+	options LogOptions
+
+	mu         sync.Mutex // guards the fields down to the blank line
+	refused    error      // why appends fail: closed, poisoned, damaged, read-only
+	closed     bool
+	next       uint64 // sequence number of the record to come
+	lastTime   int64  // arrival of the newest record
+	nextID     uint64 // id of the segment to come
+	tail       *tail  // where the next frame goes; nil before the first append and after Seal
+	fill       *stage // being filled; nil when there is nothing in it
+	queue      []*stage
+	staged     int   // stages that are filled, queued or being written
+	committing bool  // a commit is running or about to
+	wantSync   bool  // the next commit must sync whatever the mode
+	sealAsked  *tail // the next commit must seal this one if it is still active
+	waiters    []*waiter
+	producers  producerTable
+	spare      *spare
+	spares     uint64        // made so far: their files must not share a name
+	preparing  chan struct{} // not nil while somebody makes the spare; closed when done
+	syncTimer  clock.Timer
+	idleTimer  clock.Timer
+	promised   uint64 // record the last SYNC frame promised, so that one follows each burst
+	capacity   int64  // of the segment to come
+	salt       atomic.Uint32
+	commits    sync.WaitGroup // goroutines of this log; Close waits for them
+
+	// Of the running commit: one goroutine at a time owns them.
+	active      *tail // the tail whose segment is the last in the list
+	scratch     []*stage
+	unsynced    int64 // bytes written since the last sync
+	writtenBack int64 // offset up to which write-back was begun
+	lastAppends int   // appends in the previous commit, for the gather window
+
+	// Read without mu, stored with mu held.
+	written  atomic.Uint64 // last record that reached the kernel
+	durable  atomic.Uint64 // last record that reached the device
+	segments atomic.Pointer[[]*segment.Segment]
+	first    atomic.Uint64
+
+	tailMu      sync.Mutex // guards tailCursors; taken after mu
+	tailCursors []*Cursor
+	tailWaiting atomic.Int32
+	damage      error // what a reader meets at the end of a damaged log
+
+	trimMu sync.Mutex // one trim at a time; taken before mu
+
+	stats counters
+}
+
+// tail is the writing side of one segment.
+type tail struct {
+	segment *segment.Segment
+	name    string // temporary name until it is active, then the final one
+	off     int64  // where the next frame goes
+	totals  segment.Totals
+	opened  time.Time
+	durable int64 // offset known durable; stored under mu
+	// Set when the tail is left and its segment will not grow any more.
+	producers []byte // the table at the end of the segment
+	next      uint64 // sequence number behind the segment
+	lastTime  int64
+}
+
+// stage is one staging buffer and where it goes.
+type stage struct {
+	tail    *tail
+	off     int64 // of the buffer's first byte in the segment
+	buffer  []byte
+	used    int
+	appends int
+	next    uint64 // sequence number behind the last record in it
+}
+
+// counters are the totals behind Stats.
+type counters struct {
+	appends, records, bytes, syncs, syncNanos atomic.Uint64
+	unsynced                                  atomic.Int64
+}
+
+// Stats is a snapshot of a log. Totals count since it was opened.
+type Stats struct {
+	// First is the oldest sequence number kept, Next the one of the record to
+	// come, Written and Durable the newest that reached the kernel and the
+	// device.
+	First, Next, Written, Durable uint64
+	// Bytes is the frames kept, Segments the files they are in.
+	Bytes    int64
+	Segments int
+	// Appends, Records and AppendedBytes count what was appended; Syncs and
+	// SyncTime the fdatasync calls.
+	Appends, Records, AppendedBytes, Syncs uint64
+	SyncTime                               time.Duration
+	// UnsyncedBytes were written but may be lost with the power.
+	UnsyncedBytes int64
+}
+
+func newLog(d *Dir, id uint64, o LogOptions) *Log {
+	l := &Log{
+		id: id, dir: d, options: o, capacity: d.options.SegmentBytesMin,
+		producers: newProducerTable(d.options.ProducersMax),
+	}
+	l.segments.Store(&[]*segment.Segment{})
+	return l
+}
+
+// Next returns the sequence number that follows the newest visible record.
+func (l *Log) Next() uint64 { return l.visible() + 1 }
+
+// visible returns the newest record that readers may see: with record.Group a
+// durable one, so that nobody acts on what a power cut could take back.
+func (l *Log) visible() uint64 {
+	if l.options.Durability == record.Group {
+		return l.durable.Load()
+	}
+	return l.written.Load()
+}
+
+// Durability returns what an acknowledgement of this log means.
+func (l *Log) Durability() record.Durability { return l.options.Durability }
+
+// Stats returns a snapshot.
+func (l *Log) Stats() Stats {
+	segments := *l.segments.Load()
+	s := Stats{
+		First: l.first.Load(), Next: l.Next(), Written: l.written.Load(), Durable: l.durable.Load(),
+		Segments: len(segments),
+		Appends:  l.stats.appends.Load(), Records: l.stats.records.Load(), AppendedBytes: l.stats.bytes.Load(),
+		Syncs: l.stats.syncs.Load(), SyncTime: time.Duration(l.stats.syncNanos.Load()),
+		UnsyncedBytes: l.stats.unsynced.Load(),
+	}
+	for _, segment := range segments {
+		s.Bytes += segment.Readable()
+	}
+	return s
+}
+
+// Err returns why the log takes no appends, or nil: a [*CorruptionError], a
+// failure.Poisoned or failure.Closed error.
+func (l *Log) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.refused
+}
+
+// poisonLocked makes a failed write or sync final: after it nothing is known
+// about the bytes since the last sync, and a retry would prove nothing.
+func (l *Log) poisonLocked(err error) {
+	if l.refused == nil {
+		l.refused = failure.Wrap(failure.Poisoned, "wal", err)
+		if f := l.dir.options.Events.Poisoned; f != nil {
+			f(l.id, err)
+		}
+	}
+	for _, s := range l.queue {
+		l.dropLocked(s)
+	}
+	l.queue = l.queue[:0]
+	if l.fill != nil {
+		l.dropLocked(l.fill)
+		l.fill = nil
+	}
+	l.wakeLocked()
+}
+
+func (l *Log) dropLocked(s *stage) {
+	l.dir.giveBuffer(s.buffer)
+	l.staged--
+}
+
+// Seal ends the active segment with its index and footer, so that retention
+// can drop it. The next append begins another one.
+func (l *Log) Seal(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refused != nil {
+		return l.refused
+	}
+	t := l.leaveTailLocked()
+	if t == nil {
+		return nil
+	}
+	l.sealAsked = t
+	return l.awaitLocked(ctx, waitFor{sealed: t.segment})
+}
+
+// Close writes and syncs what is staged, whatever the durability, seals the
+// active segment and releases everything. Appends that are waiting end first.
+// It returns the error of the last sync; data acknowledged before is not
+// affected by it. Close is idempotent.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return nil
+	}
+	l.closed = true
+	refused := l.refused
+	l.mu.Unlock()
+	var err error
+	if refused == nil {
+		err = l.Seal(context.Background())
+	}
+	l.mu.Lock()
+	if l.refused == nil {
+		// A segment that was left earlier may still have stages in the queue.
+		err = l.awaitLocked(context.Background(), waitFor{last: l.next - 1, durable: true})
+	}
+	if l.refused == nil {
+		l.refused = errClosed
+	}
+	for _, timer := range []clock.Timer{l.syncTimer, l.idleTimer} {
+		if timer != nil && timer.Stop() {
+			l.commits.Done()
+		}
+	}
+	l.wakeLocked()
+	l.mu.Unlock()
+	l.wakeCursors()
+	l.commits.Wait()
+	l.release()
+	l.dir.mu.Lock()
+	delete(l.dir.open, l.id)
+	l.dir.mu.Unlock()
+	return err
+}
+
+// release lets go of all segments and of the spare.
+func (l *Log) release() {
+	if l.spare != nil {
+		l.spare.discard(l.dir.options.FS)
+		l.spare = nil
+	}
+	if l.tail != nil && l.tail != l.active {
+		l.dir.unpin(l.tail.segment)
+	}
+	for _, s := range *l.segments.Swap(&[]*segment.Segment{}) {
+		l.dir.unpin(s)
+	}
+}
+
+// batchBytesMax is the largest payload of one frame.
+const batchBytesMax = protocol.FrameLengthMax - protocol.FrameHeaderSize

@@ -1,0 +1,260 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/internal/vfs"
+)
+
+const (
+	manifestPrefix = "MANIFEST-"
+	manifestTemp   = "MANIFEST.tmp"
+	// manifestRoom is kept allocated behind the last record, so that edits
+	// never meet a full disk: a log that cannot write down that a segment
+	// began would have to refuse appends for good.
+	manifestRoom = 64 << 10
+	// manifestRewrite is the size above which a manifest is rewritten once it
+	// holds four times what a fresh one would.
+	manifestRewrite = 1 << 20
+)
+
+// manifest is the open MANIFEST file of a directory: an append-only list of
+// edits, each durable before it counts.
+type manifest struct {
+	fs   vfs.FS
+	dir  string
+	salt func() uint32
+
+	mu        sync.Mutex // guards the fields below; taken before no other lock
+	file      vfs.File
+	fileSalt  uint32
+	number    uint64
+	end       int64 // where the next record goes
+	allocated int64
+	fresh     int64 // size right after the last rewrite
+	logs      catalogue
+	failed    error // sticky: a failed write leaves the file's end unknown
+}
+
+// readManifest finds the newest manifest of dir and replays it. number is 0
+// and the catalogue empty when there is none.
+func readManifest(files vfs.FS, dir string) (number uint64, logs catalogue, err error) {
+	// A live writer may replace the file between the listing and the open.
+	for range 10 {
+		number, logs, err = tryReadManifest(files, dir)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return number, logs, err
+		}
+	}
+	return number, logs, err
+}
+
+func tryReadManifest(files vfs.FS, dir string) (uint64, catalogue, error) {
+	names, err := files.ReadDir(dir)
+	if err != nil {
+		return 0, nil, fmt.Errorf("wal: list %s: %w", dir, err)
+	}
+	newest, logDirs := uint64(0), 0
+	for _, name := range names {
+		if n, ok := manifestNumber(name); ok {
+			newest = max(newest, n)
+		}
+		if _, ok := logID(name); ok {
+			logDirs++
+		}
+	}
+	if newest == 0 {
+		if logDirs > 0 {
+			return 0, nil, failure.New(failure.Corrupt, "wal", "%s holds %d logs but no MANIFEST; restore it from a backup", dir, logDirs)
+		}
+		return 0, catalogue{}, nil
+	}
+	path := filepath.Join(dir, manifestName(newest))
+	b, err := readFile(files, path)
+	if err != nil {
+		return 0, nil, err
+	}
+	logs, err := parseManifest(b)
+	if err != nil {
+		return 0, nil, fmt.Errorf("wal: %s: %w", path, err)
+	}
+	return newest, logs, nil
+}
+
+func readFile(files vfs.FS, path string) ([]byte, error) {
+	file, err := files.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, fmt.Errorf("wal: open %s: %w", path, err)
+	}
+	defer file.Close()
+	size, err := file.Size()
+	if err != nil {
+		return nil, fmt.Errorf("wal: %s: %w", path, err)
+	}
+	b := make([]byte, size)
+	if n, err := file.ReadAt(b, 0); err != nil && (!errors.Is(err, io.EOF) || int64(n) < size) {
+		return nil, fmt.Errorf("wal: read %s: %w", path, err)
+	}
+	return b, nil
+}
+
+func manifestName(number uint64) string { return fmt.Sprintf("%s%d", manifestPrefix, number) }
+
+func manifestNumber(name string) (uint64, bool) {
+	digits, ok := strings.CutPrefix(name, manifestPrefix)
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	return n, err == nil && n > 0
+}
+
+// openManifest replays the newest manifest and begins a new file, so that no
+// record is ever appended behind a torn one.
+func openManifest(files vfs.FS, dir string, salt func() uint32) (*manifest, error) {
+	number, logs, err := readManifest(files, dir)
+	if err != nil {
+		return nil, err
+	}
+	m := &manifest{fs: files, dir: dir, salt: salt, number: number, logs: logs}
+	if err := m.rewrite(); err != nil {
+		return nil, err
+	}
+	names, err := files.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("wal: list %s: %w", dir, err)
+	}
+	for _, name := range names {
+		if n, ok := manifestNumber(name); ok && n < m.number {
+			if err := files.Remove(filepath.Join(dir, name)); err != nil {
+				return nil, fmt.Errorf("wal: remove old manifest: %w", err)
+			}
+		}
+	}
+	return m, nil
+}
+
+// rewrite writes the catalogue into the file of the next number: complete and
+// synced under a temporary name, then renamed.
+func (m *manifest) rewrite() error {
+	number, salt := m.number+1, m.salt()
+	b := encodeManifestHeader(number, salt)
+	if edits := m.logs.snapshot(); len(edits) > 0 {
+		b = append(b, encodeRecord(salt, edits)...)
+	}
+	temp, final := filepath.Join(m.dir, manifestTemp), filepath.Join(m.dir, manifestName(number))
+	file, err := m.fs.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
+	if err != nil {
+		return fmt.Errorf("wal: write manifest: %w", err)
+	}
+	allocated := int64(len(b)) + manifestRoom
+	err = file.Allocate(allocated)
+	if err == nil {
+		_, err = file.WriteAt(b, 0)
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	if err == nil {
+		err = m.fs.Rename(temp, final)
+	}
+	if err == nil {
+		err = m.fs.SyncDir(m.dir)
+	}
+	if err != nil {
+		file.Close()
+		return fmt.Errorf("wal: write manifest: %w", err)
+	}
+	if m.file != nil {
+		m.file.Close()
+		// A leftover is removed by the next open.
+		_ = m.fs.Remove(filepath.Join(m.dir, manifestName(m.number)))
+	}
+	m.file, m.fileSalt, m.number = file, salt, number
+	m.end, m.allocated, m.fresh = int64(len(b)+7)&^7, allocated, int64(len(b))
+	return nil
+}
+
+// reserve makes sure that n bytes of edits will find room. Its error is that
+// of a full disk, and harmless.
+func (m *manifest) reserve(n int64) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.reserveLocked(n)
+}
+
+func (m *manifest) reserveLocked(n int64) error {
+	if m.failed != nil {
+		return m.failed
+	}
+	want := m.end + n + recordHeaderSize
+	if want <= m.allocated {
+		return nil
+	}
+	if err := m.file.Allocate(want + manifestRoom); err != nil {
+		return fmt.Errorf("wal: manifest: %w", err)
+	}
+	m.allocated = want + manifestRoom
+	return nil
+}
+
+// commit makes the edits durable as one record and applies them.
+func (m *manifest) commit(edits ...edit) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	b := encodeRecord(m.fileSalt, edits)
+	if err := m.reserveLocked(int64(len(b))); err != nil {
+		return err
+	}
+	_, err := m.file.WriteAt(b, m.end)
+	if err == nil {
+		err = m.file.Sync()
+	}
+	if err != nil {
+		m.failed = failure.Wrap(failure.Poisoned, "wal manifest", err)
+		return m.failed
+	}
+	m.end += int64(len(b)+7) &^ 7
+	for _, e := range edits {
+		if err := m.logs.apply(e); err != nil {
+			m.failed = failure.Wrap(failure.Internal, "wal manifest", err)
+			return m.failed
+		}
+	}
+	if m.end > manifestRewrite && m.end > 4*m.fresh {
+		// The old file stays good if this fails, for instance on a full disk.
+		_ = m.rewrite()
+	}
+	return nil
+}
+
+// entry returns a copy of the bookkeeping of one log.
+func (m *manifest) entry(id uint64) (logEntry, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l := m.logs[id]
+	if l == nil {
+		return logEntry{}, false
+	}
+	e := *l
+	e.segments = append([]segmentEntry(nil), l.segments...)
+	return e, true
+}
+
+func (m *manifest) close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failed == nil {
+		m.failed = failure.New(failure.Closed, "wal", "the directory is closed")
+	}
+	return m.file.Close()
+}

@@ -1,0 +1,261 @@
+package wal
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/protocol"
+	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/segment"
+)
+
+// recover opens the segments that the manifest names and settles how the last
+// one ended. Nothing is ever appended to a segment of an earlier opening: a
+// torn one ends by a manifest edit, and the next append begins a new file.
+func (l *Log) recover(entry logEntry) error {
+	l.nextID, l.next, l.lastTime = entry.nextSegment, entry.next(), entry.lastTime
+	l.first.Store(entry.first)
+	if err := l.producers.decode(entry.producers); err != nil {
+		return err
+	}
+	if err := l.removeStrayFiles(entry); err != nil {
+		return err
+	}
+	var list []*segment.Segment
+	next := uint64(0) // behind the segment before; 0 = not known
+	for _, e := range entry.segments {
+		s, end, err := l.openSegment(e, entry)
+		if s != nil {
+			list = append(list, s)
+			l.segments.Store(&list)
+		}
+		if err == nil && (s.Header.Base < next || s.Header.Segment != e.id || s.Header.Log != l.id) {
+			err = &CorruptionError{l.id, e.id, 0, failure.New(failure.Corrupt, "segment", "its header does not continue the segment before")}
+		}
+		if err != nil {
+			return err
+		}
+		next = end
+		l.next = max(l.next, end)
+	}
+	if len(list) > 0 {
+		l.first.Store(max(entry.first, list[0].Header.Base))
+	}
+	l.written.Store(l.next - 1)
+	l.durable.Store(l.next - 1)
+	l.promised = l.next - 1
+	if l.dir.readOnly && l.refused == nil {
+		l.refused = errReadOnly
+	}
+	return nil
+}
+
+// openSegment opens one segment in the state that the manifest gives it and
+// returns the sequence number behind it.
+func (l *Log) openSegment(e segmentEntry, entry logEntry) (*segment.Segment, uint64, error) {
+	flags := os.O_RDWR
+	access := l.dir.options.segmentAccess()
+	if l.dir.readOnly {
+		flags = os.O_RDONLY
+	}
+	if access == segment.AccessMappedStore {
+		access = segment.AccessMapped // nothing is stored into it any more
+	}
+	path := filepath.Join(l.dir.logPath(l.id), segmentName(e.base, e.id))
+	file, err := l.dir.options.FS.OpenFile(path, flags, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, &CorruptionError{l.id, e.id, 0, fmt.Errorf("the file is missing: %w", err)}
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	if e.state == stateActive && !l.dir.readOnly {
+		// A process that died may have left pages that look valid and are not
+		// on the device: make them durable before anybody relies on them.
+		if err := file.Sync(); err != nil {
+			file.Close()
+			return nil, 0, failure.Wrap(failure.Poisoned, "sync "+path, err)
+		}
+	}
+	s, err := segment.Open(file, access)
+	if err != nil {
+		file.Close()
+		if failure.KindOf(err) == failure.Corrupt || failure.KindOf(err) == failure.NotOurs {
+			err = &CorruptionError{l.id, e.id, 0, err}
+		}
+		return nil, 0, err
+	}
+	switch e.state {
+	case stateSealed:
+		if _, err := s.OpenSealed(e.at); err != nil {
+			return s, 0, l.placed(e.id, e.at, err)
+		}
+		l.lastTime = max(l.lastTime, entry.lastTime)
+		return s, e.next, nil
+	case stateEnded:
+		return s, e.next, l.openEnded(s, e)
+	}
+	next, err := l.openActive(s, entry)
+	return s, next, err
+}
+
+// placed makes a CorruptionError of damage that package segment found.
+func (l *Log) placed(id uint64, offset int64, err error) error {
+	var damage *segment.DamageError
+	if errors.As(err, &damage) {
+		offset = damage.Offset
+	}
+	if failure.KindOf(err) != failure.Corrupt {
+		return err
+	}
+	return &CorruptionError{l.id, id, offset, err}
+}
+
+// openEnded scans a segment without a footer up to where the manifest ends it.
+func (l *Log) openEnded(s *segment.Segment, e segmentEntry) error {
+	contents, err := s.Scan(nil)
+	if err != nil {
+		return err
+	}
+	if contents.End < e.at || contents.Next < e.next {
+		return &CorruptionError{l.id, e.id, contents.End, cmp.Or(contents.Cause, error(protocol.ErrFrameLength))}
+	}
+	s.SetReadable(e.at)
+	s.SetSealed()
+	return nil
+}
+
+// openActive recovers the segment that was being written when the process
+// ended.
+func (l *Log) openActive(s *segment.Segment, entry logEntry) (next uint64, err error) {
+	contents, err := s.Scan(func(_ int64, h protocol.FrameHeader, frame []byte) error {
+		l.remember(h, frame, entry.producersNext)
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	l.lastTime = max(l.lastTime, contents.LastTime)
+	report := Recovery{Scanned: contents.End - segment.HeaderSize, Records: uint64(contents.Records)}
+	ended := edit{kind: editSegmentEnds, log: l.id, fields: [4]uint64{s.Header.Segment, uint64(contents.End), contents.Next, uint64(l.lastTime)}}
+	if contents.Footer != 0 {
+		ended.kind, ended.fields[1] = editSegmentSealed, uint64(contents.Footer)
+	} else {
+		after, err := s.Classify(contents.End, contents.Next)
+		if err != nil {
+			return 0, err
+		}
+		report.Torn = after.Written - contents.End
+		if after.Promise != 0 && !l.dir.readOnly {
+			l.damageAt(s, contents, after)
+			return contents.Next, nil
+		}
+	}
+	s.SetSealed()
+	if l.dir.readOnly {
+		return contents.Next, nil
+	}
+	known := edit{kind: editProducersKnown, log: l.id, fields: [4]uint64{contents.Next}, table: l.producers.encode()}
+	if err := l.dir.manifest.commit(ended, known); err != nil {
+		return 0, spaceOr(failure.Poisoned, "recover", err)
+	}
+	if contents.Footer == 0 {
+		// What was torn stays for whoever wants to look at it.
+		punch(s, contents.End+report.Torn)
+	}
+	if f := l.dir.options.Events.Recovered; f != nil {
+		f(l.id, report)
+	}
+	return contents.Next, nil
+}
+
+// damageAt makes the log refuse appends, and readers fail at the bad frame: a
+// later frame was written when this one was durable.
+func (l *Log) damageAt(s *segment.Segment, contents segment.Contents, after segment.Aftermath) {
+	cause := cmp.Or(contents.Cause, error(protocol.ErrFrameEmpty))
+	l.refused = &CorruptionError{
+		l.id, s.Header.Segment, contents.End,
+		fmt.Errorf("the frame at offset %d was written after it was durable: %w", after.Promise, cause),
+	}
+	l.damage = l.refused
+	s.SetSealed()
+}
+
+// remember notes the producer of a scanned frame that the table in the
+// manifest does not know yet.
+func (l *Log) remember(h protocol.FrameHeader, frame []byte, known uint64) {
+	if h.Type != protocol.FrameData || h.Flags&protocol.FlagProducer == 0 || h.Sequence < known {
+		return
+	}
+	p := protocol.OpenBatch(h.Payload(frame)).Producer()
+	l.producers.note(p, record.Range{First: h.Sequence, Last: h.Sequence + uint64(h.Count) - 1, Time: h.Time})
+}
+
+// removeStrayFiles deletes spares, segments that were trimmed, and segments
+// whose activation did not get to its manifest edit. The last cannot hold a
+// frame, so that one which does means that the manifest lies.
+func (l *Log) removeStrayFiles(entry logEntry) error {
+	if l.dir.readOnly {
+		return nil
+	}
+	files, folder := l.dir.options.FS, l.dir.logPath(l.id)
+	names, err := files.ReadDir(folder)
+	if err != nil {
+		return fmt.Errorf("wal: list %s: %w", folder, err)
+	}
+	for _, name := range names {
+		path := filepath.Join(folder, name)
+		base, id, isSegment := parseSegmentName(name)
+		isSpare := strings.HasPrefix(name, sparePrefix) && strings.HasSuffix(name, spareSuffix)
+		listed := slices.ContainsFunc(entry.segments, func(e segmentEntry) bool { return e.id == id && e.base == base })
+		switch {
+		case isSegment && listed, !isSegment && !isSpare:
+			continue
+		case isSegment && id >= entry.nextSegment:
+			if err := l.checkNeverUsed(path, id); err != nil {
+				return err
+			}
+		}
+		if err := files.Remove(path); err != nil {
+			return fmt.Errorf("wal: remove stray file: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkNeverUsed returns an error if the segment file holds a frame.
+func (l *Log) checkNeverUsed(path string, id uint64) error {
+	file, err := l.dir.options.FS.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return fmt.Errorf("wal: open stray segment: %w", err)
+	}
+	page := make([]byte, segment.HeaderSize+protocol.FrameHeaderSize)
+	n, _ := file.ReadAt(page, 0)
+	_ = file.Close()
+	h, err := segment.ParseHeader(page[:min(n, segment.HeaderSize)])
+	if err != nil || n < len(page) || protocol.ParseFrameHeader(page[segment.HeaderSize:]).Length == 0 {
+		return nil
+	}
+	return &CorruptionError{l.id, id, segment.HeaderSize, failure.New(failure.Corrupt, "segment",
+		"%s of log %d holds frames but is not in the MANIFEST", filepath.Base(path), h.Log)}
+}
+
+// parseSegmentName reads what segmentName wrote.
+func parseSegmentName(name string) (base, id uint64, ok bool) {
+	stem, isSegment := strings.CutSuffix(name, segSuffix)
+	digits, hex, cut := strings.Cut(stem, "-")
+	if !isSegment || !cut {
+		return 0, 0, false
+	}
+	base, err1 := strconv.ParseUint(digits, 10, 64)
+	id, err2 := strconv.ParseUint(hex, 16, 64)
+	return base, id, err1 == nil && err2 == nil && segmentName(base, id) == name
+}

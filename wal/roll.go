@@ -1,0 +1,365 @@
+package wal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/internal/vfs"
+	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/segment"
+)
+
+const (
+	// stagesMax bounds the staging buffers of one log.
+	stagesMax = 4
+	// fillFast is the age below which a segment that is half full asks for a
+	// larger successor.
+	fillFast = time.Minute
+	// zeroStep is written at once when a spare is zeroed, and zeroSync is how
+	// often that is synced: a log that syncs at the same time waits behind it.
+	zeroStep = 1 << 20
+	zeroSync = 8 << 20
+	// punchMin is the least unused space worth giving back.
+	punchMin = 64 << 10
+)
+
+// spare is a file that is allocated and waits to become a segment.
+type spare struct {
+	file     vfs.File
+	path     string
+	capacity int64
+
+	mu    sync.Mutex // held while a step of zeroes is written
+	taken bool
+}
+
+// discard deletes the spare.
+func (s *spare) discard(files vfs.FS) {
+	s.take()
+	// A leftover is removed by the next open of the log.
+	_ = s.file.Close()
+	_ = files.Remove(s.path)
+}
+
+// take ends the zeroing. It waits for the step in progress at most.
+func (s *spare) take() {
+	s.mu.Lock()
+	s.taken = true
+	s.mu.Unlock()
+}
+
+// zero writes every block once, so that later syncs need no change of extents
+// in the file system's journal. It stops when the spare is taken; errors are
+// left to the writes that follow.
+func (s *spare) zero() {
+	zeroes := make([]byte, zeroStep)
+	for off := int64(0); off < s.capacity; off += zeroStep {
+		n := min(zeroStep, s.capacity-off)
+		s.mu.Lock()
+		if s.taken {
+			s.mu.Unlock()
+			return
+		}
+		_, err := s.file.WriteAt(zeroes[:n], off)
+		s.mu.Unlock()
+		if err != nil {
+			return
+		}
+		if end := off + n; end%zeroSync == 0 || end == s.capacity {
+			if s.file.Sync() != nil {
+				return
+			}
+		}
+	}
+}
+
+// makeRoomLocked makes the fill stage able to take span bytes. It does one
+// step and reports whether that was enough; it may let go of mu meanwhile.
+func (l *Log) makeRoomLocked(ctx context.Context, span int64) (ready bool, err error) {
+	t := l.tail
+	if t == nil || !t.fits(span) || l.tooOld(t) {
+		return false, l.planLocked(ctx, span)
+	}
+	if l.fill != nil {
+		if l.fill.tail == t && int64(len(l.fill.buffer)-l.fill.used) >= span {
+			return true, nil
+		}
+		l.queue = append(l.queue, l.fill)
+		l.fill = nil
+	}
+	if l.staged >= stagesMax {
+		return false, l.awaitLocked(ctx, waitFor{last: l.written.Load() + 1})
+	}
+	l.beginStageLocked(span)
+	return true, nil
+}
+
+// beginStageLocked takes a buffer for the place where the tail stands.
+func (l *Log) beginStageLocked(span int64) {
+	buffer := l.dir.takeBuffer(span)
+	l.fill = &stage{tail: l.tail, off: l.tail.off, buffer: buffer, next: l.next}
+	l.staged++
+}
+
+// fits reports whether the tail takes span more bytes and still its seal.
+func (t *tail) fits(span int64) bool {
+	return t.off+span+segment.SealSize(t.segment.Index().Len()+1) <= t.segment.Limit()
+}
+
+func (l *Log) tooOld(t *tail) bool {
+	return t.totals.Records > 0 && l.dir.options.Clock.Now().Sub(t.opened) > l.dir.options.SegmentAgeMax
+}
+
+// leaveTailLocked ends appending to the tail and returns it, or nil if there
+// is nothing in it.
+func (l *Log) leaveTailLocked() *tail {
+	t := l.tail
+	if t == nil {
+		return nil
+	}
+	l.tail = nil
+	if l.fill != nil {
+		l.queue = append(l.queue, l.fill)
+		l.fill = nil
+	}
+	if t.off == segment.HeaderSize && t != l.active {
+		// It was planned for an append that then gave up.
+		l.dir.unpin(t.segment)
+		_ = l.dir.options.FS.Remove(t.name)
+		return nil
+	}
+	t.next, t.lastTime = l.next, l.lastTime
+	t.producers = l.producers.encode()
+	return t
+}
+
+// planLocked leaves the tail and begins another one in a spare file. Nothing
+// is durable yet: the commit that first writes to it makes it a segment.
+func (l *Log) planLocked(ctx context.Context, span int64) error {
+	least := (segment.HeaderSize + span + segment.SealSize(2) + 4095) &^ 4095
+	if l.spare == nil || l.spare.capacity < least {
+		return l.makeSpareLocked(ctx, least)
+	}
+	s := l.spare
+	l.spare = nil
+	s.take()
+	previous := l.tail
+	l.leaveTailLocked()
+	h := segment.Header{
+		Segment: l.nextID, Log: l.id, Base: l.next, Capacity: s.capacity,
+		PreviousLast: l.next - 1, BaseRaftIndex: 1, BaseTerm: 1, Salt: l.dir.newSalt(),
+	}
+	// Between the times of its neighbours' records, so that a search by time
+	// can go by the headers.
+	h.Created = max(l.dir.options.Clock.Now().UnixNano(), l.lastTime)
+	l.lastTime = h.Created
+	if previous != nil {
+		h.PreviousSegment = previous.segment.Header.Segment
+		h.BaseRaftIndex = previous.segment.Header.BaseRaftIndex + uint64(previous.totals.RaftFrames)
+	} else if segments := *l.segments.Load(); len(segments) > 0 {
+		h.PreviousSegment = segments[len(segments)-1].Header.Segment
+	}
+	created, err := segment.Create(s.file, h, l.dir.options.segmentAccess())
+	if err != nil {
+		s.discard(l.dir.options.FS)
+		return spaceOr(failure.Internal, "append", err)
+	}
+	l.nextID++
+	l.salt.Store(h.Salt)
+	l.tail = &tail{
+		segment: created, name: s.path, off: segment.HeaderSize, durable: segment.HeaderSize,
+		opened: time.Unix(0, h.Created),
+	}
+	return nil
+}
+
+// makeSpareLocked makes a spare of at least that capacity on the caller's
+// time, or waits for the one that is being made.
+func (l *Log) makeSpareLocked(ctx context.Context, least int64) error {
+	if making := l.preparing; making != nil {
+		l.mu.Unlock()
+		defer l.mu.Lock()
+		select {
+		case <-making:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if l.spare != nil {
+		l.spare.discard(l.dir.options.FS)
+		l.spare = nil
+	}
+	done := l.beginPreparingLocked()
+	number, capacity, table := l.spares, max(l.capacity, least), l.tableSizeLocked()
+	l.mu.Unlock()
+	s, err := l.dir.newSpare(l.id, number, capacity, least, table)
+	l.mu.Lock()
+	l.spare = s
+	done()
+	return err
+}
+
+func (l *Log) beginPreparingLocked() (doneLocked func()) {
+	ch := make(chan struct{})
+	l.preparing = ch
+	l.spares++
+	return func() {
+		l.preparing = nil
+		close(ch)
+	}
+}
+
+// tableSizeLocked bounds the bytes of the producer table in the manifest.
+func (l *Log) tableSizeLocked() int64 {
+	return int64(len(l.producers.known)+1) * (producerHeaderSize + BatchesRemembered*producerBatchSize)
+}
+
+// prepareLocked makes the next spare in the background once the tail is half
+// full.
+func (l *Log) prepareLocked() {
+	t := l.tail
+	if t.off < t.segment.Limit()/2 || l.spare != nil || l.preparing != nil || l.closed {
+		return
+	}
+	if l.dir.options.Clock.Now().Sub(t.opened) < fillFast {
+		l.capacity = min(2*l.capacity, l.dir.options.SegmentBytesMax)
+	}
+	done := l.beginPreparingLocked()
+	number, capacity, table := l.spares, l.capacity, l.tableSizeLocked()
+	l.commits.Go(func() {
+		// A full disk is met again, and reported, by the append that needs
+		// the spare.
+		s, _ := l.dir.newSpare(l.id, number, capacity, l.dir.options.SegmentBytesMin, table)
+		l.mu.Lock()
+		l.spare = s
+		done()
+		closed := l.closed
+		l.mu.Unlock()
+		if s != nil && !closed && l.options.Durability == record.Group && l.dir.options.Backend != BackendHeap {
+			s.zero()
+		}
+	})
+}
+
+// newSpare allocates a file of the wanted capacity, or of less, but at least
+// least, when the disk is nearly full. It also makes room for the edits that
+// the segment will cause.
+func (d *Dir) newSpare(log, number uint64, capacity, least, tableSize int64) (*spare, error) {
+	if err := d.manifest.reserve(tableSize + 4096); err != nil {
+		return nil, spaceOr(failure.Poisoned, "append", err)
+	}
+	capacity = (capacity + 4095) &^ 4095
+	path := filepath.Join(d.logPath(log), sparePrefix+strconv.FormatUint(number, 10)+spareSuffix)
+	file, err := d.options.FS.OpenFile(path, createFlags, 0o640)
+	if err != nil {
+		return nil, spaceOr(failure.Unavailable, "append: prepare segment", err)
+	}
+	for {
+		err = file.Allocate(capacity)
+		if err == nil {
+			return &spare{file: file, path: path, capacity: capacity}, nil
+		}
+		if !errors.Is(err, syscall.ENOSPC) || capacity/2 < least {
+			break
+		}
+		capacity = (capacity/2 + 4095) &^ 4095
+	}
+	_ = file.Close()
+	_ = d.options.FS.Remove(path)
+	return nil, spaceOr(failure.Unavailable, "append: prepare segment", err)
+}
+
+// roll seals the active segment and makes the tail the active one. With nil it
+// only seals. It runs in a commit.
+//
+// The order is what recovery relies on: the old segment is complete on the
+// device, and the new file with its header and name, before one manifest
+// record says both; and no frame is written to the new segment before that.
+func (l *Log) roll(to *tail) error {
+	from := l.active
+	var edits []edit
+	var footer int64
+	if from != nil {
+		var err error
+		if footer, err = l.sealActive(from); err != nil {
+			return err
+		}
+		edits = append(edits,
+			edit{kind: editSegmentSealed, log: l.id, fields: [4]uint64{from.segment.Header.Segment, uint64(footer), from.next, uint64(from.lastTime)}},
+			edit{kind: editProducersKnown, log: l.id, fields: [4]uint64{from.next}, table: from.producers})
+	}
+	if to != nil {
+		if err := l.activate(to); err != nil {
+			return err
+		}
+		edits = append(edits, edit{kind: editSegmentAdded, log: l.id, fields: [4]uint64{to.segment.Header.Segment, to.segment.Header.Base}})
+	}
+	if err := l.dir.manifest.commit(edits...); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.active, l.writtenBack = to, segment.HeaderSize
+	if from != nil {
+		from.segment.SetReadable(from.off)
+		from.segment.SetSealed()
+		l.written.Store(max(l.written.Load(), from.next-1))
+		l.durable.Store(max(l.durable.Load(), from.next-1))
+	}
+	if to != nil {
+		list := append(slices.Clone(*l.segments.Load()), to.segment)
+		l.segments.Store(&list)
+		if f := l.dir.options.Events.SegmentRolled; f != nil {
+			f(l.id, to.segment.Header.Segment)
+		}
+	}
+	l.mu.Unlock()
+	if from != nil {
+		punch(from.segment, footer+segment.FooterSize)
+	}
+	return nil
+}
+
+// sealActive writes and syncs the index and footer.
+func (l *Log) sealActive(from *tail) (footer int64, err error) {
+	footer, err = from.segment.Seal(from.totals, from.off, from.durable, from.next, from.lastTime)
+	if err != nil {
+		return 0, err
+	}
+	return footer, l.sync()
+}
+
+// activate gives the file of the tail its header and name for good.
+func (l *Log) activate(to *tail) error {
+	if err := to.segment.File().Sync(); err != nil {
+		return fmt.Errorf("segment %016x: sync header: %w", to.segment.Header.Segment, err)
+	}
+	folder := l.dir.logPath(l.id)
+	final := filepath.Join(folder, segmentName(to.segment.Header.Base, to.segment.Header.Segment))
+	if err := l.dir.options.FS.Rename(to.name, final); err != nil {
+		return fmt.Errorf("segment %016x: rename: %w", to.segment.Header.Segment, err)
+	}
+	if err := l.dir.options.FS.SyncDir(folder); err != nil {
+		return fmt.Errorf("segment %016x: sync directory: %w", to.segment.Header.Segment, err)
+	}
+	to.name = final
+	return nil
+}
+
+// punch gives the space behind used back to the file system; the length stays,
+// since a mapped file must never shrink.
+func punch(s *segment.Segment, used int64) {
+	start := (used + punchMin - 1) &^ (punchMin - 1)
+	if n := s.Header.Capacity - start; n >= punchMin {
+		// It only saves space: a file system that cannot do it keeps the blocks.
+		_ = s.File().PunchHole(start, n)
+	}
+}

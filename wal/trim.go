@@ -1,0 +1,122 @@
+package wal
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/millrace-io/millrace/segment"
+)
+
+// TrimBefore deletes the segments all of whose records are older than the
+// sequence number. The active segment stays: seal it first to let it go. The
+// trim point is durable before a file is unlinked, and cursors keep what they
+// have pinned.
+func (l *Log) TrimBefore(sequence uint64) error {
+	segments := *l.segments.Load()
+	n := 0
+	for n < len(segments) && segments[n].Sealed() && l.behind(segments, n) <= sequence {
+		n++
+	}
+	return l.trim(n)
+}
+
+// TrimTime deletes the segments whose newest record arrived before the given
+// time, in unix nanoseconds.
+func (l *Log) TrimTime(before int64) error {
+	segments := *l.segments.Load()
+	n := 0
+	for n < len(segments) && segments[n].Sealed() {
+		newest, err := newestTime(segments[n])
+		if err != nil {
+			return fmt.Errorf("wal: trim: %w", err)
+		}
+		if newest >= before {
+			break
+		}
+		n++
+	}
+	return l.trim(n)
+}
+
+// TrimBytes deletes the oldest segments until the rest, the active segment
+// included, is at most keep bytes or nothing sealed is left.
+func (l *Log) TrimBytes(keep int64) error {
+	segments := *l.segments.Load()
+	total := int64(0)
+	for _, s := range segments {
+		total += s.Readable() - segment.HeaderSize
+	}
+	n := 0
+	for n < len(segments) && segments[n].Sealed() && total > keep {
+		total -= segments[n].Readable() - segment.HeaderSize
+		n++
+	}
+	return l.trim(n)
+}
+
+// behind returns the sequence number that follows the i-th segment.
+func (l *Log) behind(segments []*segment.Segment, i int) uint64 {
+	if i+1 < len(segments) {
+		return segments[i+1].Header.Base
+	}
+	return l.written.Load() + 1
+}
+
+// newestTime returns the arrival of the last record of a sealed segment.
+func newestTime(s *segment.Segment) (int64, error) {
+	if f, ok := s.Footer(); ok {
+		return f.LastTime, nil
+	}
+	newest := s.Header.Created
+	var r segment.Reader
+	r.Reset(s)
+	off := int64(segment.HeaderSize)
+	sparse, err := s.Lookup()
+	if err != nil {
+		return 0, err
+	}
+	if e, ok := sparse.FindSequence(^uint32(0)); ok {
+		off = e.Offset()
+	}
+	for off < s.Readable() {
+		h, _, err := r.Frame(off)
+		if err != nil {
+			return 0, err
+		}
+		newest = max(newest, h.Time)
+		off += h.Span()
+	}
+	return newest, nil
+}
+
+// trim drops the n oldest segments.
+func (l *Log) trim(n int) error {
+	if n == 0 {
+		return nil
+	}
+	l.trimMu.Lock()
+	defer l.trimMu.Unlock()
+	segments := *l.segments.Load()
+	if n > len(segments) || l.Err() != nil {
+		return l.Err()
+	}
+	first := l.behind(segments, n-1)
+	if err := l.dir.manifest.commit(edit{kind: editTrimmed, log: l.id, fields: [4]uint64{first}}); err != nil {
+		return err
+	}
+	l.first.Store(first)
+	l.mu.Lock()
+	current := *l.segments.Load()
+	dropped, kept := current[:n], slices.Clone(current[n:])
+	l.segments.Store(&kept)
+	l.mu.Unlock()
+	for _, s := range dropped {
+		path := filepath.Join(l.dir.logPath(l.id), segmentName(s.Header.Base, s.Header.Segment))
+		if err := l.dir.options.FS.Remove(path); err != nil {
+			return fmt.Errorf("wal: trim: %w", err)
+		}
+		l.dir.unpin(s)
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package wal
+
+import (
+	"context"
+	"sync"
+
+	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/segment"
+)
+
+// waiter is one goroutine that waits for a record to be written or durable.
+type waiter struct {
+	wake chan struct{} // capacity 1
+	waitFor
+}
+
+// waitFor is what a goroutine waits for: a record, or a segment to be sealed.
+type waitFor struct {
+	last    uint64
+	durable bool
+	sealed  *segment.Segment
+}
+
+// waiters are reused, so that waiting does not allocate.
+var waiters = sync.Pool{New: func() any { return &waiter{wake: make(chan struct{}, 1)} }}
+
+// reached reports whether the record got as far as asked.
+func (l *Log) reached(last uint64, durable bool) bool {
+	if durable {
+		return l.durable.Load() >= last
+	}
+	return l.written.Load() >= last
+}
+
+// happened reports whether what w describes is the case.
+func (l *Log) happened(w waitFor) bool {
+	if w.sealed != nil {
+		return w.sealed.Sealed()
+	}
+	return l.reached(w.last, w.durable)
+}
+
+// parkLocked waits until w happened or the log refuses. It is called with mu
+// held and returns with it held.
+func (l *Log) parkLocked(ctx context.Context, what waitFor) error {
+	w := waiters.Get().(*waiter)
+	w.waitFor = what
+	l.waiters = append(l.waiters, w)
+	l.mu.Unlock()
+	var err error
+	select {
+	case <-w.wake:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	l.mu.Lock()
+	if err != nil {
+		l.forgetLocked(w)
+	}
+	w.waitFor = waitFor{}
+	waiters.Put(w)
+	return err
+}
+
+// forgetLocked takes w out of the list and empties its channel.
+func (l *Log) forgetLocked(w *waiter) {
+	for i, other := range l.waiters {
+		if other == w {
+			l.waiters = append(l.waiters[:i], l.waiters[i+1:]...)
+			return
+		}
+	}
+	<-w.wake // it was woken at the same moment
+}
+
+// wakeLocked wakes all waiters whose record got there, all at once, and
+// everybody when the log refuses.
+func (l *Log) wakeLocked() {
+	kept := l.waiters[:0]
+	for _, w := range l.waiters {
+		if l.refused == nil && !l.happened(w.waitFor) {
+			kept = append(kept, w)
+			continue
+		}
+		w.wake <- struct{}{}
+	}
+	clear(l.waiters[len(kept):])
+	l.waiters = kept
+}
+
+// awaitLocked waits for what, running commits itself while nobody else does.
+// It is called with mu held and returns with it held.
+func (l *Log) awaitLocked(ctx context.Context, what waitFor) error {
+	for !l.happened(what) {
+		if l.refused != nil {
+			return l.refused
+		}
+		if what.durable && l.options.Durability != record.Group {
+			l.wantSync = true
+		}
+		if !l.committing && l.pendingLocked() {
+			l.committing = true
+			l.mu.Unlock()
+			l.commit()
+			l.mu.Lock()
+			l.handOverLocked()
+			continue
+		}
+		if err := l.parkLocked(ctx, what); err != nil {
+			return err
+		}
+	}
+	return nil
+}
