@@ -1,0 +1,2 @@
+// Package measure collects the latencies that put and demo print.
+package measure
