@@ -102,10 +102,10 @@ func ExampleStream_PutBatch() {
 		log.Fatal(err)
 	}
 	results, err := orders.PutBatch(ctx, []millrace.Record{
-		{PartitionKey: "customer-1", Data: []byte("tea")},
-		{PartitionKey: "customer-2", Data: []byte("coffee")},
+		{PartitionKey: "alice", Data: []byte("tea")},
+		{PartitionKey: "bob", Data: []byte("coffee")},
 		{PartitionKey: "", Data: []byte("a record without a key")},
-		{PartitionKey: "customer-1", Data: []byte("milk")},
+		{PartitionKey: "alice", Data: []byte("milk")},
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -118,10 +118,10 @@ func ExampleStream_PutBatch() {
 		fmt.Println(result.Shard, result.Sequence)
 	}
 	// Output:
-	// shardId-000000000000 1
-	// shardId-000000000003 1
+	// shardId-000000000001 1
+	// shardId-000000000002 1
 	// refused
-	// shardId-000000000000 2
+	// shardId-000000000001 2
 }
 
 // Streams are found by name, and know their own state.

@@ -108,16 +108,16 @@ func (s *Stream) PutBatch(ctx context.Context, records []Record) ([]Result, erro
 // error ends the loop; when ctx ends, that error is the last thing it yields.
 // A view is valid until the loop goes on.
 func (s *Stream) Records(ctx context.Context, id ShardID, start Start) iter.Seq2[View, error] {
-	return s.read(id, start, func(c *wal.Cursor) bool { return c.Next(ctx) })
+	return s.read(ctx, id, start, func(c *wal.Cursor) bool { return c.Next(ctx) })
 }
 
 // Scan is Records that ends where the shard does.
 func (s *Stream) Scan(ctx context.Context, id ShardID, start Start) iter.Seq2[View, error] {
-	return s.read(id, start, func(c *wal.Cursor) bool { return ctx.Err() == nil && c.TryNext() })
+	return s.read(ctx, id, start, func(c *wal.Cursor) bool { return ctx.Err() == nil && c.TryNext() })
 }
 
 // read yields what next advances to.
-func (s *Stream) read(id ShardID, start Start, next func(*wal.Cursor) bool) iter.Seq2[View, error] {
+func (s *Stream) read(ctx context.Context, id ShardID, start Start, next func(*wal.Cursor) bool) iter.Seq2[View, error] {
 	return func(yield func(View, error) bool) {
 		from, err := s.stream.Shard(id)
 		if err != nil {
@@ -139,8 +139,12 @@ func (s *Stream) read(id ShardID, start Start, next func(*wal.Cursor) bool) iter
 				return
 			}
 		}
-		if err := from.Explain(cursor.Err()); err != nil {
-			yield(View{}, err)
+		err = cursor.Err()
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			yield(View{}, from.Explain(err))
 		}
 	}
 }

@@ -133,16 +133,49 @@ func (s *Shard) Wait(ctx context.Context, pending wal.Pending) error {
 
 // Cursor opens a cursor of the shard's log. The caller closes it.
 func (s *Shard) Cursor(start record.Start) (*wal.Cursor, error) {
+	if reason := s.retired.Load(); reason != nil {
+		return nil, reason
+	}
 	cursor, err := s.log.Cursor(start)
 	if err != nil {
+		if cursor != nil {
+			err = errors.Join(err, cursor.Close())
+		}
 		return nil, s.Explain(err)
 	}
 	return cursor, nil
 }
 
 // TrimTime removes the segments whose records all arrived before the given
-// Unix nanoseconds.
-func (s *Shard) TrimTime(before int64) error { return s.Explain(s.log.TrimTime(before)) }
+// Unix nanoseconds. The segment being written goes too once nothing in it is
+// younger: a stream that fell silent must not keep its last records for ever.
+func (s *Shard) TrimTime(ctx context.Context, before int64) error {
+	silent, err := s.silentSince(before)
+	if err == nil && silent {
+		err = s.log.Seal(ctx)
+	}
+	if err == nil {
+		err = s.log.TrimTime(before)
+	}
+	return s.Explain(err)
+}
+
+// silentSince reports whether the shard has records but none that arrived at
+// the given time or later.
+func (s *Shard) silentSince(time int64) (bool, error) {
+	if stats := s.log.Stats(); stats.First >= stats.Next {
+		return false, nil
+	}
+	cursor, err := s.log.Cursor(record.Start{Kind: record.StartAtTime, Time: time})
+	if cursor == nil {
+		return false, err
+	}
+	defer cursor.Close()
+	if err != nil {
+		return false, err
+	}
+	return !cursor.TryNext() && cursor.Err() == nil, cursor.Err()
+}
 
 // TrimBytes removes the oldest segments while the shard keeps more than that
 // many bytes.

@@ -201,6 +201,18 @@ func decodeRow(name, value []byte) (*row, error) {
 	return r, nil
 }
 
+// skipLogs makes sure that no log id up to last is given out, which matters only
+// when the catalogue is older than the logs.
+func (c *catalogue) skipLogs(last uint64) error {
+	return c.database.Update(func(tx *bbolt.Tx) error {
+		counters := tx.Bucket(bucketCounters)
+		if stored := counters.Get(keyLogCounter); len(stored) == 8 && binary.BigEndian.Uint64(stored) >= last {
+			return nil
+		}
+		return counters.Put(keyLogCounter, binary.BigEndian.AppendUint64(nil, last))
+	})
+}
+
 // reserve gives the row its stream id and its shards their log ids and stores
 // the intent to create it. A name that is taken is AlreadyExists, or Conflict
 // while its last owner is still being deleted.

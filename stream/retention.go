@@ -53,7 +53,7 @@ func (s *Store) EnforceRetention(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return errors.Join(append(failed, err)...)
 			}
-			if err := each.shards[i].trim(each.config, now); err != nil {
+			if err := each.shards[i].trim(ctx, each.config, now); err != nil {
 				failed = append(failed, err)
 				if tell := s.options.Listener.RetentionFailed; tell != nil {
 					tell(each.config.Name, each.shards[i].options.ID, err)
@@ -66,13 +66,13 @@ func (s *Store) EnforceRetention(ctx context.Context) error {
 
 // trim enforces retention on one shard. A stream deleted meanwhile, or a store
 // being closed, needs none.
-func (e *entry) trim(c Config, now time.Time) error {
+func (e *entry) trim(ctx context.Context, c Config, now time.Time) error {
 	if e.shard == nil {
 		return nil
 	}
 	var err error
 	if c.RetentionTime != RetainForever {
-		err = e.shard.TrimTime(now.Add(-c.RetentionTime).UnixNano())
+		err = e.shard.TrimTime(ctx, now.Add(-c.RetentionTime).UnixNano())
 	}
 	if c.RetentionBytes > 0 && err == nil {
 		err = e.shard.TrimBytes(c.RetentionBytes)

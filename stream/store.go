@@ -102,6 +102,11 @@ func (s *Store) recover() error {
 		s.orphans = append(s.orphans, id)
 	}
 	slices.Sort(s.orphans)
+	if n := len(s.orphans); n > 0 {
+		if err := s.catalogue.skipLogs(s.orphans[n-1]); err != nil {
+			return err
+		}
+	}
 	return s.openRows(active)
 }
 
