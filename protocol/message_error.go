@@ -21,12 +21,16 @@ type Error struct {
 	RetryAfter time.Duration
 }
 
+// errorTextBytesMax bounds each text of an error message: chains of errors may
+// quote what a client sent.
+const errorTextBytesMax = 4 << 10
+
 // ErrorOf turns an error into its message. What travels of a chain of errors is
-// its outermost [failure.Error]; of others, the text.
+// its outermost [failure.Error]; of others, the text. Texts are cut to 4 KiB.
 func ErrorOf(err error) Error {
 	known, ok := errors.AsType[*failure.Error](err)
 	if !ok {
-		return Error{Kind: failure.KindOf(err), Detail: err.Error()}
+		return Error{Kind: failure.KindOf(err), Detail: cut(err.Error())}
 	}
 	detail := known.Detail
 	if known.Err != nil {
@@ -36,10 +40,13 @@ func ErrorOf(err error) Error {
 		detail += known.Err.Error()
 	}
 	return Error{
-		Kind: known.Kind, Operation: known.Operation, Stream: known.Stream, Shard: known.Shard,
-		Detail: detail, RetryAfter: known.RetryAfter,
+		Kind: known.Kind, Operation: cut(known.Operation), Stream: cut(known.Stream), Shard: cut(known.Shard),
+		Detail: cut(detail), RetryAfter: known.RetryAfter,
 	}
 }
+
+// cut bounds a text.
+func cut(text string) string { return text[:min(len(text), errorTextBytesMax)] }
 
 // Failure returns the error that the message carries.
 func (m Error) Failure() *failure.Error {
@@ -49,14 +56,13 @@ func (m Error) Failure() *failure.Error {
 	}
 }
 
-// AppendTo appends the message to destination. Texts are cut to 4 KiB each.
+// AppendTo appends the message to destination.
 func (m Error) AppendTo(destination []byte, request uint32) []byte {
 	e := beginHead(destination, TypeError, request, errorShape)
 	e.set16(0, uint16(m.Kind))
 	e.set64(5, uint64(m.RetryAfter))
 	for i, text := range [...]string{m.Operation, m.Stream, m.Shard, m.Detail} {
-		const textBytesMax = 4 << 10
-		e.setString(1+i, text[:min(len(text), textBytesMax)])
+		e.setString(1+i, text)
 	}
 	return e.end(0)
 }
