@@ -18,6 +18,7 @@ import (
 	crand "crypto/rand"
 
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/internal/vfs"
 	"github.com/millrace-io/millrace/segment"
 )
 
@@ -62,8 +63,8 @@ func OpenDir(path string, o Options) (*Dir, error) {
 		return nil, err
 	}
 	d := newDir(path, o)
-	if err := o.FS.MkdirAll(path, 0o750); err != nil {
-		return nil, fmt.Errorf("wal: create %s: %w", path, err)
+	if err := makeDurableDir(o.FS, path); err != nil {
+		return nil, spaceOr(failure.Unavailable, "wal: create "+path, err)
 	}
 	d.lock, err = o.FS.Lock(filepath.Join(path, lockName))
 	if err != nil {
@@ -100,6 +101,28 @@ func OpenDirReadOnly(path string, o Options) (*Dir, error) {
 	}
 	d.logs = logs
 	return d, nil
+}
+
+// makeDurableDir makes path and its missing parents, and makes their names
+// durable: a log whose folder a power cut takes back is lost with its folder.
+func makeDurableDir(files vfs.FS, path string) error {
+	parents := []string{filepath.Dir(path)}
+	for {
+		top := parents[len(parents)-1]
+		if _, err := files.ReadDir(top); err == nil || top == filepath.Dir(top) {
+			break
+		}
+		parents = append(parents, filepath.Dir(top))
+	}
+	if err := files.MkdirAll(path, 0o750); err != nil {
+		return err
+	}
+	for _, parent := range parents {
+		if err := files.SyncDir(parent); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
+	}
+	return nil
 }
 
 func newDir(path string, o Options) *Dir {

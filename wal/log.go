@@ -35,10 +35,11 @@ type Log struct {
 	tail       *tail  // where the next frame goes; nil before the first append and after Seal
 	fill       *stage // being filled; nil when there is nothing in it
 	queue      []*stage
-	staged     int   // stages that are filled, queued or being written
-	committing bool  // a commit is running or about to
-	wantSync   bool  // the next commit must sync whatever the mode
-	sealAsked  *tail // the next commit must seal this one if it is still active
+	staged     int      // stages that are filled, queued or being written
+	idle       []*stage // to be used again; at most stagesMax
+	committing bool     // a commit is running or about to
+	wantSync   bool     // the next commit must sync whatever the mode
+	sealAsked  *tail    // the next commit must seal this one if it is still active
 	waiters    []*waiter
 	producers  producerTable
 	spare      *spare
@@ -191,6 +192,8 @@ func (l *Log) poisonLocked(err error) {
 
 func (l *Log) dropLocked(s *stage) {
 	l.dir.giveBuffer(s.buffer)
+	*s = stage{}
+	l.idle = append(l.idle, s)
 	l.staged--
 }
 

@@ -104,8 +104,12 @@ func (l *Log) makeRoomLocked(ctx context.Context, span int64) (ready bool, err e
 
 // beginStageLocked takes a buffer for the place where the tail stands.
 func (l *Log) beginStageLocked(span int64) {
-	buffer := l.dir.takeBuffer(span)
-	l.fill = &stage{tail: l.tail, off: l.tail.off, buffer: buffer, next: l.next}
+	s := new(stage)
+	if n := len(l.idle); n > 0 {
+		s, l.idle = l.idle[n-1], l.idle[:n-1]
+	}
+	*s = stage{tail: l.tail, off: l.tail.off, buffer: l.dir.takeBuffer(span), next: l.next}
+	l.fill = s
 	l.staged++
 }
 

@@ -1,0 +1,87 @@
+package wal
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/millrace-io/millrace/protocol"
+	"github.com/millrace-io/millrace/record"
+)
+
+func BenchmarkAppend(b *testing.B) {
+	for _, durability := range []record.Durability{record.None, record.Group} {
+		for _, size := range []int{100, 1024} {
+			for _, count := range []int{1, 64} {
+				b.Run(fmt.Sprintf("%v/%dB/batch %d", durability, size, count), func(b *testing.B) {
+					d := openDir(b, b.TempDir(), Options{})
+					l := openLog(b, d, 1, LogOptions{Durability: durability})
+					records := makeRecords(0, count, size)
+					ctx := context.Background()
+					b.SetBytes(int64(count * size))
+					b.ReportAllocs()
+					for b.Loop() {
+						if _, err := l.Append(ctx, records, none); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+func BenchmarkAppendWaiting64(b *testing.B) {
+	for _, size := range []int{100, 1024, 64 << 10} {
+		b.Run(fmt.Sprintf("group/%dB", size), func(b *testing.B) {
+			d := openDir(b, b.TempDir(), Options{})
+			l := openLog(b, d, 1, LogOptions{})
+			records := makeRecords(0, 1, size)
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			b.SetParallelism(32)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if _, err := l.Append(context.Background(), records, none); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+			s := l.Stats()
+			b.ReportMetric(float64(s.Records)/float64(s.Syncs+1), "records/sync")
+		})
+	}
+}
+
+func BenchmarkScan(b *testing.B) {
+	for name, o := range backends() {
+		b.Run(name, func(b *testing.B) {
+			d := openDir(b, b.TempDir(), o)
+			l := openLog(b, d, 1, LogOptions{Durability: record.None})
+			records := makeRecords(0, 64, 1024)
+			const n = 2000
+			for range n {
+				if _, err := l.Append(context.Background(), records, protocol.Producer{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.SetBytes(64 * 1024 * n)
+			b.ReportAllocs()
+			for b.Loop() {
+				c, err := l.Cursor(record.TrimHorizon())
+				if err != nil {
+					b.Fatal(err)
+				}
+				sum := 0
+				for c.TryNext() {
+					sum += int(c.View().Data[0])
+				}
+				if c.Err() != nil || sum == 0 {
+					b.Fatal(c.Err())
+				}
+				c.Close()
+			}
+		})
+	}
+}
