@@ -1,0 +1,3 @@
+// Package follow reads the shards of a stream as one sequence: what is there,
+// merged by arrival, and then what comes.
+package follow
