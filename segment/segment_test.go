@@ -1,0 +1,344 @@
+package segment
+
+import (
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/internal/vfs"
+	"github.com/millrace-io/millrace/internal/vfs/crashfs"
+	"github.com/millrace-io/millrace/protocol"
+	"github.com/millrace-io/millrace/record"
+)
+
+const testCapacity = 64 << 10
+
+// accesses are the ways to reach a segment, each with a file system for it.
+func accesses(t testing.TB) map[Access]func(name string) vfs.File {
+	onDisk := func(name string) vfs.File {
+		file, err := vfs.OS().OpenFile(filepath.Join(t.TempDir(), name), os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	onHeap := func(name string) vfs.File {
+		file, err := crashfs.New(crashfs.Options{}).OpenFile("/"+name, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	return map[Access]func(string) vfs.File{AccessMapped: onDisk, AccessPread: onDisk, AccessHeap: onHeap, AccessMappedStore: onDisk}
+}
+
+func testHeader() Header {
+	return Header{Segment: 3, Log: 7, Base: 100, Created: 1000, Capacity: testCapacity, PreviousSegment: 2, PreviousLast: 99, BaseRaftIndex: 1, BaseTerm: 1, Salt: 0x5a17}
+}
+
+// writer appends frames to a segment under test.
+type writer struct {
+	*Segment
+	totals Totals
+	off    int64
+	next   uint64
+}
+
+func newWriter(t testing.TB, file vfs.File, access Access) *writer {
+	t.Helper()
+	if err := file.Allocate(testCapacity); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Create(file, testHeader(), access)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &writer{Segment: s, off: HeaderSize, next: s.Header.Base}
+}
+
+// append writes one frame of n records, promising what durable says.
+func (w *writer) append(t testing.TB, n, size int, durable int64) (offset int64) {
+	t.Helper()
+	records := make([]record.Record, n)
+	for i := range records {
+		records[i] = record.Record{PartitionKey: "key", Data: []byte(strings.Repeat("x", size))}
+	}
+	b := protocol.AppendBatch(make([]byte, protocol.FrameHeaderSize), records, protocol.Producer{})
+	h := protocol.FrameHeader{Sequence: w.next, Time: int64(w.next), Durable8: uint32(durable / 8), Count: uint16(n), Type: protocol.FrameData}
+	h.Seal(b, protocol.Checksum(w.Header.Salt, b[protocol.FrameHeaderSize:]))
+	if err := w.Write(b, w.off); err != nil {
+		t.Fatal(err)
+	}
+	offset = w.off
+	w.Index().Add(w.off, uint32(w.next-w.Header.Base), h.Time, w.totals.RaftFrames)
+	w.totals.Add(protocol.ParseFrameHeader(b))
+	w.off += protocol.FrameSpan(int64(len(b)))
+	w.next += uint64(n)
+	return offset
+}
+
+func release(t testing.TB, s *Segment) {
+	t.Helper()
+	f := s.Unpin()
+	if f == nil {
+		t.Fatal("somebody else holds the segment")
+	}
+	if err := f(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestHeaderGoldenBytes(t *testing.T) {
+	h := testHeader()
+	h.Created, h.BaseRaftIndex, h.BaseTerm = 0x0102030405060708, 0x1112, 0x2122
+	b := h.Encode()
+	want := "4d52534547000001" + "01000000" + "00000000" + // magic, version, flags
+		"0300000000000000" + "0700000000000000" + "6400000000000000" + // segment, log, base
+		"0807060504030201" + "0000010000000000" + // created, capacity
+		"0200000000000000" + "6300000000000000" + // previous segment, previous last
+		"1211000000000000" + "2221000000000000" + // base raft index, base term
+		"175a0000" + "00000000" + strings.Repeat("00", 16) // salt, zero, key id
+	if got := hex.EncodeToString(b[:112]); got != want {
+		t.Errorf("header\n got %s\nwant %s", got, want)
+	}
+	if strings.Trim(string(b[112:4092]), "\x00") != "" || len(b) != HeaderSize {
+		t.Error("the reserved bytes are not zero")
+	}
+	got, err := ParseHeader(b)
+	if err != nil || got != h {
+		t.Errorf("parsed %+v, %v", got, err)
+	}
+}
+
+func TestHeaderErrorsAreThree(t *testing.T) {
+	change := func(at int, sign bool) []byte {
+		b := testHeader().Encode()
+		b[at]++
+		if sign {
+			crc := protocol.Checksum(0, b[:headerCRCAt])
+			b[headerCRCAt], b[headerCRCAt+1], b[headerCRCAt+2], b[headerCRCAt+3] = byte(crc), byte(crc>>8), byte(crc>>16), byte(crc>>24)
+		}
+		return b
+	}
+	for name, c := range map[string]struct {
+		b    []byte
+		want error
+	}{
+		"other magic":   {change(0, true), ErrNotSegment},
+		"too short":     {testHeader().Encode()[:100], ErrNotSegment},
+		"flipped":       {change(50, false), ErrHeaderDamaged},
+		"newer version": {change(8, true), ErrNewerVersion},
+		"newer flags":   {change(12, true), ErrNewerVersion},
+	} {
+		if _, err := ParseHeader(c.b); !errors.Is(err, c.want) {
+			t.Errorf("%s: got %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+func TestFooterGoldenBytes(t *testing.T) {
+	b := make([]byte, FooterSize)
+	f := Footer{
+		Totals:  Totals{First: 1, Last: 2, FirstTime: 3, LastTime: 4, Frames: 5, Records: 6},
+		DataEnd: 4096 + 8, IndexOffset: 4096 + 8, LastRaftIndex: 9, LastTerm: 10, IndexCRC: 0x01020304,
+	}
+	f.put(b)
+	want := "0100000000000000" + "0200000000000000" + "0300000000000000" + "0400000000000000" +
+		"01020000" + "01020000" + "05000000" + "06000000" + "0900000000000000" + "0a00000000000000" + "04030201" + strings.Repeat("00", 28)
+	if got := hex.EncodeToString(b[32:]); got != want {
+		t.Errorf("footer\n got %s\nwant %s", got, want)
+	}
+	if got, ok := parseFooter(b[32:]); !ok || got != f {
+		t.Errorf("parsed %+v", got)
+	}
+}
+
+func TestSealScanAndReopen(t *testing.T) {
+	for access, newFile := range accesses(t) {
+		file := newFile("segment")
+		w := newWriter(t, file, access)
+		for i := range 20 {
+			w.append(t, 1+i%3, 900, HeaderSize)
+		}
+		footer, err := w.Seal(w.totals, w.off, w.off, w.next, int64(w.next))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(file, access)
+		if err != nil {
+			t.Fatal(err)
+		}
+		contents, err := s.Scan(nil)
+		if err != nil || contents.Cause != nil {
+			t.Fatal(err, contents.Cause)
+		}
+		if contents.End != w.off || contents.Next != w.next || contents.Footer != footer || contents.Records != w.totals.Records {
+			t.Errorf("access %d: scanned %+v, want end %d next %d footer %d", access, contents, w.off, w.next, footer)
+		}
+		f, err := s.OpenSealed(footer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		totals := f.Totals
+		totals.RaftFrames = w.totals.RaftFrames
+		if totals != w.totals || f.DataEnd != w.off {
+			t.Errorf("access %d: footer %+v, want %+v", access, f, w.totals)
+		}
+		sparse, err := s.Lookup()
+		if err != nil || sparse.Len() != w.Index().Len() {
+			t.Errorf("access %d: index of %d entries, %v; want %d", access, sparse.Len(), err, w.Index().Len())
+		}
+		if access == AccessMapped {
+			release(t, s)
+		}
+	}
+}
+
+// TestTornTailAgainstDamage is the difference that recovery lives by.
+func TestTornTailAgainstDamage(t *testing.T) {
+	for access, newFile := range accesses(t) {
+		for name, c := range map[string]struct {
+			promise bool // a later frame was written when the bad one was durable
+			damage  bool
+		}{"torn": {false, false}, "damaged": {true, true}} {
+			w := newWriter(t, newFile(name), access)
+			w.append(t, 1, 100, HeaderSize)
+			bad := w.append(t, 1, 100, HeaderSize)
+			behind := bad
+			if c.promise {
+				behind = w.off
+			}
+			w.append(t, 1, 100, behind)
+			if err := w.Write([]byte{0xff}, bad+40); err != nil {
+				t.Fatal(err)
+			}
+			contents, err := w.Scan(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if contents.End != bad || !errors.Is(contents.Cause, failure.Corrupt) {
+				t.Fatalf("%s: scan ended at %d (%v), want %d", name, contents.End, contents.Cause, bad)
+			}
+			after, err := w.Classify(contents.End, contents.Next)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (after.Promise != 0) != c.damage || after.Written <= bad {
+				t.Errorf("access %d, %s: %+v", access, name, after)
+			}
+		}
+	}
+}
+
+func TestNewerFrameEndsTheScanWithItsName(t *testing.T) {
+	w := newWriter(t, accesses(t)[AccessHeap]("newer"), AccessHeap)
+	b := make([]byte, protocol.FrameHeaderSize)
+	h := protocol.FrameHeader{Sequence: w.next, Type: protocol.FrameTerm}
+	h.Seal(b, w.Header.Salt)
+	if err := w.Write(b, w.off); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Scan(nil); !errors.Is(err, failure.NewerVersion) {
+		t.Errorf("got %v, want failure.NewerVersion", err)
+	}
+}
+
+func TestFramesStaysWithinItsLimitAndItsWindow(t *testing.T) {
+	for access, newFile := range accesses(t) {
+		w := newWriter(t, newFile("frames"), access)
+		for range 30 {
+			w.append(t, 2, 500, HeaderSize)
+		}
+		w.SetReadable(w.off)
+		for _, maximum := range []int64{1, 3000, 5000, 1 << 20} {
+			var r Reader
+			r.Reset(w.Segment)
+			next := w.Header.Base
+			for off := int64(HeaderSize); off < w.off; {
+				b, behind, err := r.Frames(off, maximum)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if h := protocol.ParseFrameHeader(b); h.Sequence != next || int64(len(b)) > max(maximum, h.Span()) {
+					t.Fatalf("access %d: %d bytes from %d, want %d", access, len(b), h.Sequence, next)
+				}
+				off, next = off+int64(len(b)), behind
+			}
+			if next != w.next {
+				t.Errorf("access %d: read up to %d, want %d", access, next, w.next)
+			}
+		}
+	}
+}
+
+func TestPinNeverRevives(t *testing.T) {
+	w := newWriter(t, accesses(t)[AccessHeap]("pin"), AccessHeap)
+	if !w.Pin() {
+		t.Fatal("a live segment cannot be pinned")
+	}
+	if w.Unpin() != nil {
+		t.Fatal("not the last reference")
+	}
+	release(t, w.Segment)
+	if w.Pin() {
+		t.Error("a released segment was pinned")
+	}
+}
+
+// FuzzSegmentOpen opens a segment whose bytes are anything: no panic, bounded
+// memory, and everything that is readable passed its checks.
+func FuzzSegmentOpen(f *testing.F) {
+	fs := crashfs.New(crashfs.Options{})
+	file, err := fs.OpenFile("/golden", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		f.Fatal(err)
+	}
+	w := newWriter(f, file, AccessHeap)
+	for i := range 6 {
+		w.append(f, 1+i%2, 60, w.off)
+	}
+	image := append([]byte{}, file.(vfs.Memory).Memory()[:w.off+256]...)
+	f.Add(image, int64(0))
+	if _, err := w.Seal(w.totals, w.off, w.off, w.next, int64(w.next)); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(append([]byte{}, file.(vfs.Memory).Memory()[:w.off+512]...), w.off)
+	f.Add(image[:HeaderSize], int64(HeaderSize))
+	f.Fuzz(func(t *testing.T, b []byte, footer int64) {
+		if len(b) > 256<<10 {
+			return
+		}
+		fs := crashfs.New(crashfs.Options{})
+		file, err := fs.OpenFile("/fuzzed", os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := file.Allocate(int64(len(b))); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := file.WriteAt(b, 0); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(file, AccessHeap)
+		if err != nil {
+			return
+		}
+		if _, err := s.OpenSealed(footer); err == nil {
+			_, _ = s.Lookup()
+		}
+		contents, err := s.Scan(nil)
+		if err != nil {
+			return
+		}
+		if contents.End > int64(len(b)) {
+			t.Fatalf("readable up to %d of %d bytes", contents.End, len(b))
+		}
+		if _, err := s.Classify(contents.End, contents.Next); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
