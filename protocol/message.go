@@ -117,6 +117,9 @@ func (Ping) AppendTo(destination []byte, request uint32) []byte {
 	return appendEmpty(destination, TypePing, request)
 }
 
+// Parse checks the type of a received message; there is nothing else in it.
+func (*Ping) Parse(message Message) error { return message.expect(TypePing) }
+
 // Pong answers a Ping.
 type Pong struct{}
 
@@ -124,6 +127,9 @@ type Pong struct{}
 func (Pong) AppendTo(destination []byte, request uint32) []byte {
 	return appendEmpty(destination, TypePong, request)
 }
+
+// Parse checks the type of a received message; there is nothing else in it.
+func (*Pong) Parse(message Message) error { return message.expect(TypePong) }
 
 // Done answers a request that has no other answer: Delete, Unsubscribe.
 type Done struct{}
@@ -133,6 +139,9 @@ func (Done) AppendTo(destination []byte, request uint32) []byte {
 	return appendEmpty(destination, TypeDone, request)
 }
 
+// Parse checks the type of a received message; there is nothing else in it.
+func (*Done) Parse(message Message) error { return message.expect(TypeDone) }
+
 // Unsubscribe ends the subscription that began under the same request number.
 // The server answers Done, after which no Frames of it follow.
 type Unsubscribe struct{}
@@ -141,6 +150,9 @@ type Unsubscribe struct{}
 func (Unsubscribe) AppendTo(destination []byte, request uint32) []byte {
 	return appendEmpty(destination, TypeUnsubscribe, request)
 }
+
+// Parse checks the type of a received message; there is nothing else in it.
+func (*Unsubscribe) Parse(message Message) error { return message.expect(TypeUnsubscribe) }
 
 // verify checks the message's type and head, and returns where the head's table
 // stands for the generated accessors.

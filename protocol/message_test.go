@@ -70,13 +70,13 @@ func parse(received protocol.Message) (message, error) {
 	case protocol.TypeError:
 		return parseAs[protocol.Error](received)
 	case protocol.TypeUnsubscribe:
-		return protocol.Unsubscribe{}, nil
+		return parseAs[protocol.Unsubscribe](received)
 	case protocol.TypeDone:
-		return protocol.Done{}, nil
+		return parseAs[protocol.Done](received)
 	case protocol.TypePing:
-		return protocol.Ping{}, nil
+		return parseAs[protocol.Ping](received)
 	case protocol.TypePong:
-		return protocol.Pong{}, nil
+		return parseAs[protocol.Pong](received)
 	default:
 		return nil, fmt.Errorf("unknown type %v: %w", received.Type, failure.Malformed)
 	}
