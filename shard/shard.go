@@ -67,6 +67,10 @@ func (s *Shard) Range() record.HashRange { return s.options.Range }
 // Created returns when the shard came to be.
 func (s *Shard) Created() time.Time { return s.options.Created }
 
+// Closed reports whether the shard refuses writes because its range belongs to
+// its children.
+func (s *Shard) Closed() bool { return s.options.Closed }
+
 // Next returns the sequence number that the next record will get.
 func (s *Shard) Next() uint64 { return s.log.Next() }
 
