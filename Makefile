@@ -1,0 +1,98 @@
+# The commands of the repository. `make test` is the whole gate; .ci/run calls
+# it and nothing else does the testing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# No build stamps from git in tests: a checkout owned by somebody else, or no git
+# at all, must not matter. `make build` asks for them.
+export GOFLAGS := -mod=readonly -buildvcs=false
+
+TOOLS := .cache/tools
+STEP := tools/step.sh
+
+# Fuzzing in the gate: this many seconds in all, at most 30 for one target.
+FUZZ_SECONDS ?= 240
+# Nightly: seconds for each target, and the counts the tests read.
+NIGHTLY_FUZZ_SECONDS ?= 600
+NIGHTLY_KILL_ROUNDS ?= 10000
+NIGHTLY_CRASH_IMAGES ?= 1000000
+
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+.PHONY: help
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: deps
+deps: ## fetch pinned modules and build the tools that the tests need
+	@echo "modules of the product and its tests (go.mod, go.sum)"
+	@go mod download
+	@echo "gofumpt and staticcheck (tools/go.mod), into $(TOOLS)"
+	@go build -modfile=tools/go.mod -o $(TOOLS)/ mvdan.cc/gofumpt honnef.co/go/tools/cmd/staticcheck
+
+.PHONY: build
+build: ## build bin/millrace
+	CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -o bin/millrace ./cmd/millrace
+
+.PHONY: test
+test: deps check test-unit test-race test-fuzz test-examples ## everything a change must pass
+	@echo "all passed"
+
+.PHONY: check
+check: deps ## formatting, vet on several systems, staticcheck, tidy modules
+	@$(STEP) "gofumpt" tools/empty.sh $(TOOLS)/gofumpt -l .
+	@$(STEP) "go mod tidy -diff" go mod tidy -diff
+	@$(STEP) "go build without cgo" env CGO_ENABLED=0 go build ./...
+	@$(STEP) "go vet" go vet ./...
+	@$(STEP) "go vet for darwin/arm64" env GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go vet ./...
+	@$(STEP) "go vet for linux/386" env GOARCH=386 CGO_ENABLED=0 go vet ./...
+	@$(STEP) "go vet for linux/arm" env GOARCH=arm CGO_ENABLED=0 go vet ./...
+	@$(STEP) "go build for windows/amd64" env GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go build ./...
+	@$(STEP) "staticcheck" $(TOOLS)/staticcheck ./...
+
+.PHONY: test-unit
+test-unit: deps ## go test
+	@$(STEP) "go test" go test ./...
+
+.PHONY: test-race
+test-race: deps ## go test -race -short (needs a C compiler)
+	@if command -v "$$(go env CC)" >/dev/null; then \
+		$(STEP) "go test -race" env CGO_ENABLED=1 go test -race -short ./...; \
+	else \
+		echo "SKIPPED go test -race: it links C code, and there is no C compiler ($$(go env CC))"; \
+	fi
+
+.PHONY: test-fuzz
+test-fuzz: deps ## run every fuzz target for a moment
+	@$(STEP) "fuzz, $(FUZZ_SECONDS) s in all" tools/fuzz.sh total $(FUZZ_SECONDS)
+
+.PHONY: test-examples
+test-examples: ## build and run the examples, which are modules of their own
+	@for dir in examples/*/; do \
+		if [ -f "$$dir/go.mod" ]; then $(STEP) "$$dir" go -C "$$dir" run .; fi; \
+	done
+
+.PHONY: lint
+lint: ## golangci-lint; building it takes minutes, so it is not part of `make test`
+	@test -x $(TOOLS)/golangci-lint || GOBIN=$(abspath $(TOOLS)) go install $(GOLANGCI_LINT)
+	$(TOOLS)/golangci-lint run ./...
+
+.PHONY: format
+format: deps ## gofumpt, in place
+	$(TOOLS)/gofumpt -w .
+
+.PHONY: bench
+bench: ## the Go benchmarks, once
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: nightly
+nightly: deps ## what takes hours: kill rounds, crash images, long fuzzing
+	MILLRACE_KILL_ROUNDS=$(NIGHTLY_KILL_ROUNDS) MILLRACE_CRASH_IMAGES=$(NIGHTLY_CRASH_IMAGES) \
+		go test -count=1 -timeout 0 ./...
+	tools/fuzz.sh each $(NIGHTLY_FUZZ_SECONDS)
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf bin .cache
