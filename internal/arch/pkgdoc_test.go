@@ -56,7 +56,8 @@ func undocumented(file *ast.File) []*ast.Ident {
 	for _, declaration := range file.Decls {
 		switch d := declaration.(type) {
 		case *ast.FuncDecl:
-			if d.Doc == nil && d.Name.IsExported() && receiverExported(d) && !(d.Recv != nil && slices.Contains(selfExplaining, d.Name.Name)) {
+			explained := d.Doc != nil || (d.Recv != nil && slices.Contains(selfExplaining, d.Name.Name))
+			if !explained && d.Name.IsExported() && receiverExported(d) {
 				names = append(names, d.Name)
 			}
 		case *ast.GenDecl:
