@@ -35,7 +35,9 @@ func (c *connection) open(ctx context.Context) (*client.Client, error) {
 	c.app.addr = c.addr
 	ctx, cancel := c.limit(ctx)
 	defer cancel()
-	return client.New(ctx, c.addr)
+	timeout := time.Duration(c.timeout)
+	return client.New(ctx, c.addr, client.WithName("millrace-cli"),
+		client.WithDialTimeout(timeout), client.WithRequestTimeout(timeout), client.WithRetryBudget(timeout))
 }
 
 // limit bounds one request.

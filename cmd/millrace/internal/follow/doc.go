@@ -1,3 +1,3 @@
-// Package follow reads the shards of a stream as one sequence: what is there,
-// merged by arrival, and then what comes.
+// Package follow reads what the shards of a stream hold as one sequence, merged
+// by the time of arrival.
 package follow

@@ -5,7 +5,6 @@ import (
 	"container/heap"
 	"context"
 	"iter"
-	"sync"
 
 	"github.com/millrace-io/millrace/cmd/millrace/internal/lines"
 	"github.com/millrace-io/millrace/record"
@@ -15,17 +14,23 @@ import (
 type Span struct {
 	Shard record.ShardID
 	Start record.Start
-	// Until ends the span before this sequence number. 0: it has no end.
+	// Until ends the span before this sequence number.
 	Until uint64
 }
+
+// mergeMax is how many shards are read at once; each takes a connection.
+const mergeMax = 64
 
 // Read returns the records of a span. It ends by itself where the span does.
 type Read func(ctx context.Context, span Span) iter.Seq2[lines.Record, error]
 
-// Merge returns the records of spans that all have an end, in the order of
-// arrival; within a shard that is the order of sequence numbers. An error ends
-// the sequence.
+// Merge returns the records of all spans in the order of arrival; within a
+// shard that is the order of sequence numbers. Of more than 64 spans the records
+// come span by span instead. An error ends the sequence.
 func Merge(ctx context.Context, read Read, spans []Span) iter.Seq2[lines.Record, error] {
+	if len(spans) > mergeMax {
+		return chain(ctx, read, spans)
+	}
 	return func(yield func(lines.Record, error) bool) {
 		var heads earliest
 		for _, span := range spans {
@@ -56,6 +61,19 @@ func Merge(ctx context.Context, read Read, spans []Span) iter.Seq2[lines.Record,
 				heap.Fix(&heads, 0)
 			} else {
 				heap.Pop(&heads)
+			}
+		}
+	}
+}
+
+// chain returns the records of one span after the other.
+func chain(ctx context.Context, read Read, spans []Span) iter.Seq2[lines.Record, error] {
+	return func(yield func(lines.Record, error) bool) {
+		for _, span := range spans {
+			for rec, err := range read(ctx, span) {
+				if !yield(rec, err) || err != nil {
+					return
+				}
 			}
 		}
 	}
@@ -114,55 +132,6 @@ func Last(n int, records iter.Seq2[lines.Record, error]) iter.Seq2[lines.Record,
 			if !yield(ring[(count+i)%len(ring)], nil) {
 				return
 			}
-		}
-	}
-}
-
-// arrival is what one shard delivered.
-type arrival struct {
-	record lines.Record
-	err    error
-}
-
-// Follow returns the records of all spans as they come, each shard in order. It
-// ends with ctx, with the spans, or with the first error.
-func Follow(ctx context.Context, read Read, spans []Span) iter.Seq2[lines.Record, error] {
-	return func(yield func(lines.Record, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		arrivals := make(chan arrival)
-		var readers sync.WaitGroup
-		for _, span := range spans {
-			readers.Go(func() { deliver(ctx, read(ctx, span), arrivals) })
-		}
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			readers.Wait()
-		}()
-		defer func() {
-			cancel()
-			<-ended
-		}()
-		for {
-			select {
-			case a := <-arrivals:
-				if !yield(a.record, a.err) || a.err != nil {
-					return
-				}
-			case <-ended:
-				return
-			}
-		}
-	}
-}
-
-// deliver passes the records of one shard on.
-func deliver(ctx context.Context, records iter.Seq2[lines.Record, error], arrivals chan<- arrival) {
-	for rec, err := range records {
-		select {
-		case arrivals <- arrival{rec, err}:
-		case <-ctx.Done():
-			return
 		}
 	}
 }

@@ -24,16 +24,15 @@ type fakeStream map[record.ShardID][]int
 
 var errPlanted = errors.New("planted")
 
-// read serves a span; a negative time is an error, and a span without an end
-// waits for ctx behind the last record.
-func (f fakeStream) read(ctx context.Context, span Span) iter.Seq2[lines.Record, error] {
+// read serves a span; a negative time is an error.
+func (f fakeStream) read(_ context.Context, span Span) iter.Seq2[lines.Record, error] {
 	return func(yield func(lines.Record, error) bool) {
 		for i, at := range f[span.Shard] {
 			sequence := uint64(i + 1)
 			if sequence < span.Start.Sequence {
 				continue
 			}
-			if span.Until != 0 && sequence >= span.Until {
+			if sequence >= span.Until {
 				return
 			}
 			if at < 0 {
@@ -43,9 +42,6 @@ func (f fakeStream) read(ctx context.Context, span Span) iter.Seq2[lines.Record,
 			if !yield(lines.Record{Shard: span.Shard, Sequence: sequence, Arrival: time.Unix(int64(at), 0)}, nil) {
 				return
 			}
-		}
-		if span.Until == 0 {
-			<-ctx.Done()
 		}
 	}
 }
@@ -135,35 +131,19 @@ func TestLast(t *testing.T) {
 	}
 }
 
-func TestFollowDeliversEachShardInOrder(t *testing.T) {
-	stream := fakeStream{0: {1, 2, 3}, 1: {1, 2}}
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	next := map[record.ShardID]uint64{0: 2, 1: 1}
-	left := 4
-	for rec, err := range Follow(ctx, stream.read, []Span{{Shard: 0, Start: record.AtSequence(2)}, {Shard: 1}}) {
-		if err != nil || rec.Sequence != next[rec.Shard] {
-			t.Fatalf("got %+v, %v", rec, err)
-		}
-		next[rec.Shard]++
-		if left--; left == 0 {
-			cancel()
-		}
+func TestManySpansComeOneAfterTheOther(t *testing.T) {
+	stream := fakeStream{}
+	var want []string
+	for shard := range mergeMax + 1 {
+		stream[record.ShardID(shard)] = []int{5, 5 + shard}
+		want = append(want, fmt.Sprintf("%d/1", shard), fmt.Sprintf("%d/2", shard))
 	}
-	if left != 0 {
-		t.Errorf("%d records are missing", left)
+	got, err := names(Merge(t.Context(), stream.read, stream.spans()))
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("error %v (-want +got):\n%s", err, diff)
 	}
-}
-
-func TestFollowEnds(t *testing.T) {
-	stream := fakeStream{0: {1, 2, 3}, 1: {1, -1}}
-	if _, err := names(Follow(t.Context(), stream.read, []Span{{Shard: 0}, {Shard: 1}})); !errors.Is(err, errPlanted) {
+	stream[mergeMax] = []int{-1}
+	if _, err := names(Merge(t.Context(), stream.read, stream.spans())); !errors.Is(err, errPlanted) {
 		t.Errorf("got %v", err)
-	}
-	if got, err := names(Follow(t.Context(), stream.read, stream.spans()[:1])); err != nil || len(got) != 3 {
-		t.Errorf("spans with an end: %v, %v", got, err)
-	}
-	for range Follow(t.Context(), stream.read, []Span{{Shard: 0}}) {
-		break
 	}
 }

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"millrace": main})
+}
+
+// TestScript runs testdata/script, each script beside a server of its own.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			data := env.WorkDir + "/.data"
+			addr, stop, err := startTestServer(data)
+			if err != nil {
+				return err
+			}
+			env.Defer(stop)
+			env.Setenv("MILLRACE_ADDR", addr)
+			env.Setenv("DATA", data)
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"fails":   failsWith,
+			"cmpjson": compareJSON,
+		},
+	})
+}
+
+// failsWith runs a command that must end with the given exit code.
+func failsWith(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: fails CODE COMMAND [ARGUMENT...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		ts.Fatalf("%v", err)
+	}
+	if exit == nil || exit.ExitCode() != want {
+		ts.Fatalf("ended with %v, expected exit code %d", err, want)
+	}
+}
+
+var varying = []struct {
+	pattern *regexp.Regexp
+	mask    string
+}{
+	{regexp.MustCompile(`"(created|time)":( ?)"[^"]*"`), `"$1":$2"TIME"`},
+	{regexp.MustCompile(`"hash":( ?)"[^"]*"`), `"hash":$1"HASH"`},
+	{regexp.MustCompile(`"id":( ?)\d+`), `"id":${1}0`},
+}
+
+// compareJSON compares like cmp, but for times, hashes and numbers of streams.
+func compareJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: cmpjson FILE FILE")
+	}
+	got, want := ts.ReadFile(args[0]), ts.ReadFile(args[1])
+	for _, v := range varying {
+		got = v.pattern.ReplaceAllString(got, v.mask)
+	}
+	if got != want {
+		ts.Fatalf("got:\n%s\nwant:\n%s", got, want)
+	}
+}

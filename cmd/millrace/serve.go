@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/millrace-io/millrace/internal/render"
+	"github.com/millrace-io/millrace/internal/terminal"
+	"github.com/millrace-io/millrace/internal/units"
+	"github.com/millrace-io/millrace/server"
+	"github.com/millrace-io/millrace/wal"
+)
+
+// serveFlags are the flags of serve.
+type serveFlags struct {
+	data            string
+	nativeAddress   string
+	adminAddress    string
+	insecure        bool
+	shardMetrics    bool
+	backend         string
+	segmentBytesMin units.Bytes
+	segmentBytesMax units.Bytes
+	segmentAgeMax   units.Duration
+	syncsMax        int
+	shutdownTimeout units.Duration
+	logFormat       string
+	logLevel        string
+	format          render.Format
+}
+
+func defaultServeFlags() serveFlags {
+	return serveFlags{
+		data:            "data",
+		nativeAddress:   server.NativeAddressDefault,
+		adminAddress:    server.AdminAddressDefault,
+		backend:         "mmap",
+		segmentBytesMin: 4 * units.MiB,
+		segmentBytesMax: 256 * units.MiB,
+		segmentAgeMax:   units.Duration(time.Hour),
+		syncsMax:        8,
+		shutdownTimeout: units.Duration(30 * time.Second),
+		logFormat:       "text",
+		logLevel:        "info",
+	}
+}
+
+func newServe(a *app) *cobra.Command {
+	f := defaultServeFlags()
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a server for production",
+		Long: `Run a server until SIGTERM or Ctrl-C.
+
+Once it is ready its addresses are printed on standard output; the log goes to
+standard error. On the first signal no more connections are accepted, what was
+read is answered, and the logs are synced and closed; the second one cuts
+connections off, and the logs are closed properly all the same.
+
+Nobody is authenticated yet, so addresses that are not loopback need --insecure.
+Every flag can be set by a variable: --segment-bytes-max is
+MILLRACE_SEGMENT_BYTES_MAX.`,
+		Example: "  millrace serve --data /var/lib/millrace --native-address 127.0.0.1:4568 --log-format json",
+		Args:    arguments(cobra.NoArgs),
+		RunE:    func(*cobra.Command, []string) error { return a.serve(f, f.announce(a)) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.data, "data", f.data, "directory of the streams; it is created if need be")
+	flags.StringVar(&f.nativeAddress, "native-address", f.nativeAddress, "host and port of the native protocol; port 0 takes a free one")
+	flags.StringVar(&f.adminAddress, "admin-address", f.adminAddress, "host and port of health, metrics and profiles")
+	flags.BoolVar(&f.insecure, "insecure", false, "serve addresses that are not loopback, although nobody is authenticated")
+	flags.BoolVar(&f.shardMetrics, "shard-metrics", false, "give metrics a label for the shard")
+	flags.StringVar(&f.backend, "backend", f.backend, "how segments are read: mmap or pread")
+	flags.Var(&f.segmentBytesMin, "segment-bytes-min", "size of a shard's first segment; each next one is twice as large")
+	flags.Var(&f.segmentBytesMax, "segment-bytes-max", "size at which segments stop growing")
+	flags.Var(&f.segmentAgeMax, "segment-age-max", "age at which a segment is ended")
+	flags.IntVar(&f.syncsMax, "syncs-max", f.syncsMax, "how many fdatasync calls may run at once")
+	flags.Var(&f.shutdownTimeout, "shutdown-timeout", "how long connections may drain")
+	flags.StringVar(&f.logFormat, "log-format", f.logFormat, "text or json")
+	flags.StringVar(&f.logLevel, "log-level", f.logLevel, "debug, info, warn or error")
+	fromEnvironment(flags, "data", "native-address", "admin-address", "insecure", "shard-metrics", "backend", "segment-bytes-min",
+		"segment-bytes-max", "segment-age-max", "syncs-max", "shutdown-timeout", "log-format", "log-level")
+	addOutput(cmd, &f.format)
+	return cmd
+}
+
+// endpoints is what serve prints when it is ready.
+type endpoints struct {
+	Native string `json:"native_address"`
+	Admin  string `json:"admin_address"`
+	Data   string `json:"data"`
+}
+
+// announce prints the endpoints.
+func (f *serveFlags) announce(a *app) func(context.Context, *server.Server) error {
+	return func(_ context.Context, s *server.Server) error {
+		at := endpoints{s.NativeAddress(), s.AdminAddress(), f.data}
+		return render.Print(a.Out, f.format, at, func(bool) render.Table {
+			return render.Table{Columns: []string{"NATIVE", "ADMIN", "DATA"}, Rows: [][]string{{at.Native, at.Admin, at.Data}}}
+		})
+	}
+}
+
+// config returns the configuration of the server.
+func (f *serveFlags) config(a *app) (server.Config, error) {
+	logger, err := f.logger(a)
+	if err != nil {
+		return server.Config{}, err
+	}
+	config := server.Config{
+		DataDirectory: f.data,
+		NativeAddress: f.nativeAddress,
+		AdminAddress:  f.adminAddress,
+		Insecure:      f.insecure,
+		ShardMetrics:  f.shardMetrics,
+		Logger:        logger,
+	}
+	switch f.backend {
+	case "mmap":
+	case "pread":
+		config.Store.Backend = wal.BackendPread
+	default:
+		return server.Config{}, usageErrorf("--backend %s: use mmap or pread", f.backend)
+	}
+	config.Store.SegmentBytesMin = int64(f.segmentBytesMin)
+	config.Store.SegmentBytesMax = int64(f.segmentBytesMax)
+	config.Store.SegmentAgeMax = time.Duration(f.segmentAgeMax)
+	config.Store.SyncsMax = f.syncsMax
+	return config, nil
+}
+
+// logger returns the log on standard error.
+func (f *serveFlags) logger(a *app) (*slog.Logger, error) {
+	options := new(slog.HandlerOptions)
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
+		return nil, usageErrorf("--log-level %s: use debug, info, warn or error", f.logLevel)
+	}
+	options.Level = level
+	switch f.logFormat {
+	case "text":
+		return slog.New(slog.NewTextHandler(a.Err, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(a.Err, options)), nil
+	default:
+		return nil, usageErrorf("--log-format %s: use text or json", f.logFormat)
+	}
+}
+
+// serve runs a server until it is told to stop. Being told so is no failure.
+func (a *app) serve(f serveFlags, ready func(context.Context, *server.Server) error) (err error) {
+	config, err := f.config(a)
+	if err != nil {
+		return err
+	}
+	s, err := server.New(config)
+	if err != nil {
+		return err
+	}
+	if err := s.Start(a.drain); err != nil {
+		if terminal.Interrupted(a.drain) {
+			return nil
+		}
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(a.stop, time.Duration(f.shutdownTimeout))
+		defer cancel()
+		if failed := s.Shutdown(ctx); failed != nil {
+			err = errors.Join(err, fmt.Errorf("stop: %w", failed))
+		}
+	}()
+	if err := ready(a.drain, s); err != nil {
+		return err
+	}
+	select {
+	case <-a.drain.Done():
+		return nil
+	case err := <-s.Failed():
+		return err
+	}
+}
