@@ -89,7 +89,7 @@ func (l *Log) Cursor(start record.Start) (*Cursor, error) {
 	case record.StartAfterSequence:
 		c.next = start.Sequence + 1
 	case record.StartAtTime:
-		return c, c.seekTime(start.Time)
+		return c.settle(c.seekTime(start.Time))
 	default:
 		return nil, failure.New(failure.InvalidArgument, "cursor", "unknown start %v", start)
 	}
@@ -99,7 +99,21 @@ func (l *Log) Cursor(start record.Start) (*Cursor, error) {
 	if c.next > next {
 		return nil, failure.New(failure.InvalidArgument, "cursor", "record %d was not appended yet; the next is %d", c.next, next)
 	}
-	return c, c.seekSequence()
+	return c.settle(c.seekSequence())
+}
+
+// settle steps from the indexed frame to the start, so that Wait does not
+// return for records that nobody asked for. An error on the way is left to
+// whoever reads.
+func (c *Cursor) settle(err error) (*Cursor, error) {
+	if err != nil {
+		c.leave()
+		return nil, err
+	}
+	for !c.placed && c.available() {
+		c.place()
+	}
+	return c, nil
 }
 
 // seekSequence places the cursor at the frame that holds c.next, or at the

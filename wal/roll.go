@@ -104,9 +104,11 @@ func (l *Log) makeRoomLocked(ctx context.Context, span int64) (ready bool, err e
 
 // beginStageLocked takes a buffer for the place where the tail stands.
 func (l *Log) beginStageLocked(span int64) {
-	s := new(stage)
+	var s *stage
 	if n := len(l.idle); n > 0 {
 		s, l.idle = l.idle[n-1], l.idle[:n-1]
+	} else {
+		s = new(stage)
 	}
 	*s = stage{tail: l.tail, off: l.tail.off, buffer: l.dir.takeBuffer(span), next: l.next}
 	l.fill = s

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -111,12 +112,14 @@ func (l *Log) trim(n int) error {
 	dropped, kept := current[:n], slices.Clone(current[n:])
 	l.segments.Store(&kept)
 	l.mu.Unlock()
+	var errs []error
 	for _, s := range dropped {
 		path := filepath.Join(l.dir.logPath(l.id), segmentName(s.Header.Base, s.Header.Segment))
 		if err := l.dir.options.FS.Remove(path); err != nil {
-			return fmt.Errorf("wal: trim: %w", err)
+			// The next open of the log removes it.
+			errs = append(errs, fmt.Errorf("wal: trim: %w", err))
 		}
 		l.dir.unpin(s)
 	}
-	return nil
+	return errors.Join(errs...)
 }

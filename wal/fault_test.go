@@ -1,0 +1,142 @@
+package wal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/internal/vfs"
+	"github.com/millrace-io/millrace/internal/vfs/crashfs"
+	"github.com/millrace-io/millrace/internal/vfs/errorfs"
+	"github.com/millrace-io/millrace/record"
+)
+
+// faultWorkload creates a log, appends over several rolls, trims and closes.
+// It returns the last acknowledged record and the first error.
+func faultWorkload(files vfs.FS) (acked int, err error) {
+	d, err := OpenDir("/data", Options{FS: files, Backend: BackendHeap, SegmentBytesMin: 16 << 10, SegmentBytesMax: 16 << 10, Seed: 1, Clock: &handClock{now: 1}})
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if e := d.Close(); err == nil {
+			err = e
+		}
+	}()
+	if len(d.Logs()) == 0 {
+		if err := d.CreateLogs(1); err != nil {
+			return 0, err
+		}
+	}
+	l, err := d.OpenLog(1, LogOptions{})
+	if err != nil {
+		return 0, err
+	}
+	for i := range 40 {
+		r, e := l.Append(context.Background(), makeRecords(i+1, 1, 1000), none)
+		if e == nil {
+			acked = int(r.Last)
+		} else if err == nil {
+			err = e
+		}
+	}
+	if e := l.TrimBefore(uint64(acked / 2)); err == nil {
+		err = e
+	}
+	return acked, err
+}
+
+// TestEveryFaultIsNamedAndLosesNothing fails each changing call once, and then
+// that call and all later ones of its kind: no panic, an error with a name, and
+// after the fault and a restart everything acknowledged is there.
+func TestEveryFaultIsNamedAndLosesNothing(t *testing.T) {
+	for _, operation := range errorfs.Changing() {
+		for _, cause := range []error{syscall.EIO, syscall.ENOSPC} {
+			for _, sticky := range []bool{false, true} {
+				t.Run(fmt.Sprint(operation, " ", cause, " sticky ", sticky), func(t *testing.T) {
+					n := 1
+					for ; n < 1000; n++ {
+						if !oneFault(t, errorfs.Rule{Operations: []vfs.Operation{operation}, Nth: n, Sticky: sticky, Err: cause}) {
+							break
+						}
+					}
+					t.Logf("%d sites", n-1)
+				})
+			}
+		}
+	}
+}
+
+// oneFault reports whether the fault was reached.
+func oneFault(t *testing.T, rule errorfs.Rule) bool {
+	t.Helper()
+	disk := crashfs.New(crashfs.Options{})
+	faulty := errorfs.New(disk)
+	fault := faulty.Fail(rule)
+	acked, err := faultWorkload(faulty)
+	if !fault.Fired() {
+		return false
+	}
+	if err != nil && failure.KindOf(err) == 0 && !errors.Is(err, rule.Err) {
+		t.Errorf("call %d: the error has no name: %v", rule.Nth, err)
+	}
+	disk.Kill()
+	d, err := OpenDir("/data", Options{FS: disk, Backend: BackendHeap})
+	if err != nil {
+		t.Fatalf("call %d: reopen: %v", rule.Nth, err)
+	}
+	defer d.Close()
+	if len(d.Logs()) == 0 {
+		if acked > 0 {
+			t.Fatalf("call %d: the log is gone", rule.Nth)
+		}
+		return true
+	}
+	l, err := d.OpenLog(1, LogOptions{})
+	if err != nil || l.Err() != nil {
+		t.Fatalf("call %d: reopen: %v", rule.Nth, errors.Join(err, l.Err()))
+	}
+	got := readAll(t, l, record.TrimHorizon())
+	if int(l.Next())-1 < acked {
+		t.Fatalf("call %d: %d acknowledged, recovered up to %d", rule.Nth, acked, l.Next()-1)
+	}
+	for i, text := range got {
+		var sequence, written int
+		if _, err := fmt.Sscanf(text, "%d:record %d", &sequence, &written); err != nil || sequence != int(l.Stats().First)+i {
+			t.Fatalf("call %d: read %q at place %d", rule.Nth, text, i)
+		}
+	}
+	return true
+}
+
+// TestFailedSyncPoisonsOneLog shows that a failed sync is final for its log
+// and that its neighbour goes on.
+func TestFailedSyncPoisonsOneLog(t *testing.T) {
+	disk := crashfs.New(crashfs.Options{})
+	faulty := errorfs.New(disk)
+	var poisoned []string
+	d := openDir(t, "/data", Options{FS: faulty, Backend: BackendHeap, Events: EventListener{
+		Poisoned: func(log uint64, err error) { poisoned = append(poisoned, fmt.Sprint(log, " ", err)) },
+	}})
+	sick, well := openLog(t, d, 1, LogOptions{}), openLog(t, d, 2, LogOptions{})
+	mustAppend(t, sick, 1, 5, 100)
+	mustAppend(t, well, 1, 5, 100)
+	// The file keeps the name it was opened by.
+	faulty.Fail(errorfs.Rule{Operations: []vfs.Operation{vfs.OperationSync}, Pattern: "spare-*", Nth: 1, Err: syscall.EIO})
+	if _, err := sick.Append(context.Background(), makeRecords(6, 1, 100), none); !errors.Is(err, failure.Poisoned) || !errors.Is(err, syscall.EIO) {
+		t.Errorf("append: %v, want failure.Poisoned over EIO", err)
+	}
+	// The device works again: that proves nothing about the lost pages.
+	if _, err := sick.Append(context.Background(), makeRecords(6, 1, 100), none); !errors.Is(err, failure.Poisoned) {
+		t.Errorf("append after the fault: %v, want failure.Poisoned", err)
+	}
+	wantRecords(t, readAll(t, sick, record.TrimHorizon()), 1, 5)
+	mustAppend(t, well, 6, 1, 100)
+	if len(poisoned) != 1 || !strings.HasPrefix(poisoned[0], "1 ") {
+		t.Errorf("events: %q", poisoned)
+	}
+}
