@@ -41,6 +41,7 @@ type Shard struct {
 
 	// retired is why the log went away; set once, before the log is closed.
 	retired atomic.Pointer[failure.Error]
+	gone    chan struct{} // closed by Retire
 
 	throttledAppends atomic.Uint64
 	throttledRecords atomic.Uint64
@@ -51,7 +52,7 @@ func New(log *wal.Log, o Options) *Shard {
 	if o.Clock == nil {
 		o.Clock = clock.System()
 	}
-	s := &Shard{log: log, options: o, whole: o.Range == record.SplitEvenly(1)[0]}
+	s := &Shard{log: log, options: o, gone: make(chan struct{}), whole: o.Range == record.SplitEvenly(1)[0]}
 	if o.Limits.enabled() {
 		s.limiter = newLimiter(o.Limits, o.Clock)
 	}
@@ -215,7 +216,15 @@ func (s *Shard) Acknowledged(pending wal.Pending) bool { return s.log.Next() > p
 
 // Retire says why the log is about to be closed under those who still use it:
 // they get this reason instead of failure.Closed. The first reason stands.
-func (s *Shard) Retire(reason *failure.Error) { s.retired.CompareAndSwap(nil, reason) }
+func (s *Shard) Retire(reason *failure.Error) {
+	if s.retired.CompareAndSwap(nil, reason) {
+		close(s.gone)
+	}
+}
+
+// Retired returns a channel that is closed when the shard is retired, for those
+// who wait for something else than its log. Explain(failure.Closed) is the reason.
+func (s *Shard) Retired() <-chan struct{} { return s.gone }
 
 // Close closes the log. Cursors must have been closed before, or fail.
 func (s *Shard) Close() error { return s.log.Close() }

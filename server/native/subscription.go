@@ -125,7 +125,7 @@ func (c *connection) push(ctx context.Context, request uint32, m protocol.Subscr
 	}
 	defer from.cursor.Close()
 	for {
-		balance, err := s.afford(ctx)
+		balance, err := s.afford(ctx, from.shard)
 		if err != nil {
 			return err
 		}
@@ -156,8 +156,9 @@ func (c *connection) finish(ctx context.Context, request uint32, s *subscription
 	}
 }
 
-// afford waits for credits and returns how many there are.
-func (s *subscription) afford(ctx context.Context) (int64, error) {
+// afford waits for credits and returns how many there are. A client that has
+// none learns all the same that the stream is gone.
+func (s *subscription) afford(ctx context.Context, of *shard.Shard) (int64, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return 0, err
@@ -167,6 +168,8 @@ func (s *subscription) afford(ctx context.Context) (int64, error) {
 		}
 		select {
 		case <-s.topped:
+		case <-of.Retired():
+			return 0, of.Explain(failure.Closed)
 		case <-ctx.Done():
 		}
 	}
