@@ -81,6 +81,7 @@ type tail struct {
 	name    string // temporary name until it is active, then the final one
 	off     int64  // where the next frame goes
 	totals  segment.Totals
+	zeroed  chan struct{} // see spare
 	opened  time.Time
 	durable int64 // offset known durable; stored under mu
 	// Set when the tail is left and its segment will not grow any more.
@@ -242,6 +243,9 @@ func (l *Log) Close() error {
 		if timer != nil && timer.Stop() {
 			l.commits.Done()
 		}
+	}
+	if l.spare != nil {
+		l.spare.take() // ends its zeroing
 	}
 	l.wakeLocked()
 	l.mu.Unlock()

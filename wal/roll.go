@@ -37,13 +37,15 @@ type spare struct {
 	path     string
 	capacity int64
 
-	mu    sync.Mutex // held while a step of zeroes is written
-	taken bool
+	mu     sync.Mutex // held while a step of zeroes is written
+	taken  bool
+	zeroed chan struct{} // closed when nobody writes zeroes any more
 }
 
 // discard deletes the spare.
 func (s *spare) discard(files vfs.FS) {
 	s.take()
+	<-s.zeroed
 	// A leftover is removed by the next open of the log.
 	_ = s.file.Close()
 	_ = files.Remove(s.path)
@@ -60,6 +62,7 @@ func (s *spare) take() {
 // in the file system's journal. It stops when the spare is taken; errors are
 // left to the writes that follow.
 func (s *spare) zero() {
+	defer close(s.zeroed)
 	zeroes := make([]byte, zeroStep)
 	for off := int64(0); off < s.capacity; off += zeroStep {
 		n := min(zeroStep, s.capacity-off)
@@ -182,7 +185,7 @@ func (l *Log) planLocked(ctx context.Context, span int64) error {
 	l.salt.Store(h.Salt)
 	l.tail = &tail{
 		segment: created, name: s.path, off: segment.HeaderSize, durable: segment.HeaderSize,
-		opened: time.Unix(0, h.Created),
+		opened: time.Unix(0, h.Created), zeroed: s.zeroed,
 	}
 	return nil
 }
@@ -209,6 +212,9 @@ func (l *Log) makeSpareLocked(ctx context.Context, least int64) error {
 	l.mu.Unlock()
 	s, err := l.dir.newSpare(l.id, number, capacity, least, table)
 	l.mu.Lock()
+	if s != nil {
+		close(s.zeroed)
+	}
 	l.spare = s
 	done()
 	return err
@@ -248,9 +254,12 @@ func (l *Log) prepareLocked() {
 		l.mu.Lock()
 		l.spare = s
 		done()
-		closed := l.closed
+		zero := !l.closed && l.options.Durability == record.Group && l.dir.options.Backend != BackendHeap
+		if s != nil && !zero {
+			close(s.zeroed)
+		}
 		l.mu.Unlock()
-		if s != nil && !closed && l.options.Durability == record.Group && l.dir.options.Backend != BackendHeap {
+		if s != nil && zero {
 			s.zero()
 		}
 	})
@@ -272,7 +281,7 @@ func (d *Dir) newSpare(log, number uint64, capacity, least, tableSize int64) (*s
 	for {
 		err = file.Allocate(capacity)
 		if err == nil {
-			return &spare{file: file, path: path, capacity: capacity}, nil
+			return &spare{file: file, path: path, capacity: capacity, zeroed: make(chan struct{})}, nil
 		}
 		if !errors.Is(err, syscall.ENOSPC) || capacity/2 < least {
 			break
@@ -345,6 +354,7 @@ func (l *Log) sealActive(from *tail) (footer int64, err error) {
 
 // activate gives the file of the tail its header and name for good.
 func (l *Log) activate(to *tail) error {
+	<-to.zeroed // the last step may still be syncing, and must not meet a closed file later
 	if err := to.segment.File().Sync(); err != nil {
 		return fmt.Errorf("segment %016x: sync header: %w", to.segment.Header.Segment, err)
 	}
