@@ -25,6 +25,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience bounds every wait of a test; none takes nearly as long.
 const patience = 30 * time.Second
 
+var noDeadline time.Time
+
 // fixture is a server on loopback over a new store.
 type fixture struct {
 	store   *stream.Store

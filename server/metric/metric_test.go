@@ -1,0 +1,91 @@
+package metric_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/server/metric"
+	"github.com/millrace-io/millrace/server/native"
+	"github.com/millrace-io/millrace/shard"
+	"github.com/millrace-io/millrace/stream"
+	"github.com/millrace-io/millrace/wal"
+)
+
+func source() metric.Source {
+	stats := func(id record.ShardID, records uint64) stream.ShardStats {
+		return stream.ShardStats{ID: id, Shard: shard.Stats{Log: wal.Stats{Records: records}}}
+	}
+	return metric.Source{
+		Store: func() (stream.Stats, bool) {
+			return stream.Stats{Streams: []stream.StreamStats{{Name: "a", Shards: []stream.ShardStats{stats(0, 1), stats(1, 2)}}}}, true
+		},
+		Native: func() (native.Stats, bool) { return native.Stats{Appends: 7}, true },
+	}
+}
+
+// gather returns the metrics of a collector by name.
+func gather(t *testing.T, c *metric.Collector) map[string]*dto.MetricFamily {
+	t.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(c)
+	gathered, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	families := make(map[string]*dto.MetricFamily)
+	for _, family := range gathered {
+		families[family.GetName()] = family
+	}
+	return families
+}
+
+func TestShardsAreSummedPerStream(t *testing.T) {
+	families := gather(t, metric.NewCollector(source(), false))
+	records := families["millrace_stream_incoming_records_total"].GetMetric()
+	if len(records) != 1 || records[0].GetCounter().GetValue() != 3 || records[0].GetLabel()[0].GetValue() != "a" {
+		t.Errorf("records: %v", records)
+	}
+	appends := families["millrace_native_appends_total"].GetMetric()
+	if len(appends) != 1 || appends[0].GetCounter().GetValue() != 7 {
+		t.Errorf("appends: %v", appends)
+	}
+}
+
+// Every metric that is listed is collected under its kind, and the other way
+// round; the names follow the rules.
+func TestListedMetricsAreThoseCollected(t *testing.T) {
+	collected := make(map[string]metric.Kind)
+	for _, family := range gather(t, metric.NewCollector(source(), true)) {
+		collected[family.GetName()] = metric.Kind(strings.ToLower(family.GetType().String()))
+	}
+	pattern := regexp.MustCompile(`^millrace_(store|stream|wal|native)_[a-z_]+$`)
+	for _, m := range metric.Metrics() {
+		if collected[m.Name] != m.Kind {
+			t.Errorf("%s is listed as %s and collected as %q", m.Name, m.Kind, collected[m.Name])
+		}
+		if (m.Kind == metric.Counter) != strings.HasSuffix(m.Name, "_total") || !pattern.MatchString(m.Name) || !strings.HasSuffix(m.Help, ".") {
+			t.Errorf("%s breaks the rules of names", m.Name)
+		}
+		delete(collected, m.Name)
+	}
+	if len(collected) != 0 {
+		t.Errorf("collected and not listed: %v", collected)
+	}
+}
+
+func TestNothingToReadYet(t *testing.T) {
+	none := metric.Source{
+		Store:  func() (stream.Stats, bool) { return stream.Stats{}, false },
+		Native: func() (native.Stats, bool) { return native.Stats{}, false },
+	}
+	for _, source := range []metric.Source{{}, none} {
+		if n := len(gather(t, metric.NewCollector(source, false))); n != 0 {
+			t.Errorf("%d metrics from nothing", n)
+		}
+	}
+}
