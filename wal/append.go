@@ -202,7 +202,6 @@ func (l *Log) addFrameLocked(h protocol.FrameHeader, span int64) {
 	t.totals.Add(h)
 	t.off += span
 	s.used += int(span)
-	s.appends++
 	s.next = l.next
 	l.prepareLocked()
 }

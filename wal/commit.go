@@ -11,8 +11,7 @@ import (
 
 const (
 	// gatherMax bounds how long a commit waits for the appenders that the one
-	// before it has released. Without it they split into two halves that take
-	// turns, each paying a full sync: docs/design/0003.
+	// before it has released: see docs/design/0003.
 	gatherMax = 60 * time.Microsecond
 	// writebackStep is how many written bytes a log that does not sync hands
 	// to the kernel's write-back at a time, so that the sync at a roll is no
@@ -49,8 +48,8 @@ func (l *Log) handOverLocked() {
 // commitLoop commits until nothing is staged.
 func (l *Log) commitLoop() {
 	for {
-		l.gather()
 		l.commit()
+		l.gather()
 		l.mu.Lock()
 		if l.refused != nil || !l.pendingLocked() {
 			l.committing = false
@@ -63,23 +62,22 @@ func (l *Log) commitLoop() {
 }
 
 // gather lets the appenders that were just released come back before the next
-// batch is closed: until it is as large as the last one. An idle log or a
-// single appender never waits here.
+// batch is closed. Otherwise the first of them would begin a sync alone while
+// the others queue behind it, and every second sync would serve one record. A
+// single appender and a server that pipelines never wait here.
 func (l *Log) gather() {
-	if l.options.Durability != record.Group || l.lastAppends < 2 {
+	if l.options.Durability != record.Group {
 		return
 	}
-	for deadline := time.Now().Add(gatherMax); time.Now().Before(deadline); {
-		l.mu.Lock()
-		appends, full := 0, len(l.queue) > 0
-		if l.fill != nil {
-			appends = l.fill.appends
-		}
-		l.mu.Unlock()
-		if full || appends >= l.lastAppends {
-			return
-		}
+	l.mu.Lock()
+	target := len(l.waiters) + l.released
+	enough := l.released < 2
+	l.mu.Unlock()
+	for deadline := time.Now().Add(gatherMax); !enough && time.Now().Before(deadline); {
 		runtime.Gosched()
+		l.mu.Lock()
+		enough = len(l.waiters) >= target || len(l.queue) > 0
+		l.mu.Unlock()
 	}
 }
 
@@ -163,9 +161,7 @@ func (l *Log) sync() error {
 func (l *Log) publish(stages []*stage, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.lastAppends = 0
 	for i, s := range stages {
-		l.lastAppends += s.appends
 		if err == nil {
 			l.publishLocked(s.tail, s.off+int64(s.used), s.next-1)
 		}

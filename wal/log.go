@@ -41,6 +41,7 @@ type Log struct {
 	wantSync   bool     // the next commit must sync whatever the mode
 	sealAsked  *tail    // the next commit must seal this one if it is still active
 	waiters    []*waiter
+	released   int // waiters that the last wake-up let go
 	producers  producerTable
 	spare      *spare
 	spares     uint64        // made so far: their files must not share a name
@@ -57,7 +58,6 @@ type Log struct {
 	scratch     []*stage
 	unsynced    int64 // bytes written since the last sync
 	writtenBack int64 // offset up to which write-back was begun
-	lastAppends int   // appends in the previous commit, for the gather window
 
 	// Read without mu, stored with mu held.
 	written  atomic.Uint64 // last record that reached the kernel
@@ -92,12 +92,11 @@ type tail struct {
 
 // stage is one staging buffer and where it goes.
 type stage struct {
-	tail    *tail
-	off     int64 // of the buffer's first byte in the segment
-	buffer  []byte
-	used    int
-	appends int
-	next    uint64 // sequence number behind the last record in it
+	tail   *tail
+	off    int64 // of the buffer's first byte in the segment
+	buffer []byte
+	used   int
+	next   uint64 // sequence number behind the last record in it
 }
 
 // counters are the totals behind Stats.

@@ -84,6 +84,7 @@ func (l *Log) wakeLocked() {
 		}
 		w.wake <- struct{}{}
 	}
+	l.released = len(l.waiters) - len(kept)
 	clear(l.waiters[len(kept):])
 	l.waiters = kept
 }
