@@ -61,7 +61,7 @@ func TestKill(t *testing.T) {
 	start := func() *killtest.Process {
 		// Small segments, so that kills meet rolls and seals as well.
 		p, err := killtest.Start(binary, "serve", "--data", data, "--native-address", "127.0.0.1:0", "--admin-address", "127.0.0.1:0",
-			"--segment-bytes-min", "64KiB", "--segment-bytes-max", "1MiB", "--output", "json")
+			"--segment-bytes-min", "64KiB", "--segment-bytes-max", "1MiB", "--output", "jsonl")
 		if err != nil {
 			t.Fatal(err)
 		}
