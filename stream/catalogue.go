@@ -241,7 +241,7 @@ func (c *catalogue) reserve(r *row) error {
 
 func taken(name string, value []byte) error {
 	kind, detail := failure.AlreadyExists, "the name is taken"
-	if old, err := decodeRow([]byte(name), value); err == nil && old.State == stateDeleting {
+	if old, err := decodeRow([]byte(name), value); err == nil && old.State != stateActive {
 		kind, detail = failure.Conflict, "a stream of that name is still being deleted"
 	}
 	err := failure.New(kind, "stream: create", "%s", detail)

@@ -34,10 +34,17 @@ func (s *Store) Create(ctx context.Context, c Config) (*Stream, error) {
 	if err := s.catalogue.reserve(r); err != nil {
 		return nil, err
 	}
+	if err := s.logs.CreateLogs(r.logs()...); err != nil {
+		if errors.Is(err, failure.NoSpace) {
+			return nil, errors.Join(err, s.catalogue.remove(r))
+		}
+		// The logs may exist or not, which only the next Open can tell. It needs
+		// the row to know whose they are.
+		return nil, err
+	}
 	created, err := s.build(r)
 	if err != nil {
-		// What cannot be undone now is undone by the next Open.
-		return nil, errors.Join(err, s.erase(r))
+		return nil, errors.Join(err, s.undo(r))
 	}
 	s.rows[c.Name] = r
 	s.shards += c.Shards
@@ -79,11 +86,8 @@ func (s *Store) newRow(c Config) *row {
 	return r
 }
 
-// build creates and opens the logs of a reserved row and activates it.
+// build opens the new logs of a reserved row and activates it.
 func (s *Store) build(r *row) (*Stream, error) {
-	if err := s.logs.CreateLogs(r.logs()...); err != nil {
-		return nil, err
-	}
 	created, err := s.newStream(r)
 	if err != nil {
 		return nil, err
@@ -95,6 +99,16 @@ func (s *Store) build(r *row) (*Stream, error) {
 		}
 	}
 	return created, s.catalogue.setState(r, stateActive)
+}
+
+// undo takes a creation back that failed after its logs were made. The intent
+// comes first, since the row may be active in spite of the failure; what cannot
+// be done now is done by the next Open.
+func (s *Store) undo(r *row) error {
+	if err := s.catalogue.setState(r, stateDeleting); err != nil {
+		return err
+	}
+	return s.erase(r)
 }
 
 // Delete removes a stream with all its records. Who still reads or writes it
