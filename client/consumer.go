@@ -206,7 +206,10 @@ func (r *consumer) resolve(d Description) error {
 func (r *consumer) newShardReader(description ShardDescription) *shardReader {
 	s := &shardReader{description: description, start: r.options.start}
 	if after, given := r.options.positions[description.ID]; given {
-		s.start = record.AfterSequence(after)
+		s.start = record.TrimHorizon()
+		if after > 0 {
+			s.start = record.AfterSequence(after)
+		}
 	}
 	switch s.start.Kind {
 	case record.StartLatest:

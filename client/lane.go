@@ -30,6 +30,11 @@ type lane struct {
 	window   []*batch
 	producer protocol.Producer // id, and the sequence of the next batch to enter
 	awaiting int               // batches of the window without an answer
+	// known is set once a batch is acknowledged under the producer id. Until then
+	// the first batch goes alone: to a log that has not heard of a producer any
+	// sequence may look like its first, and a second batch could overtake a first
+	// one that was throttled.
+	known bool
 	// recovering is set by the first refusal: nothing more is sent until every
 	// batch under way is answered, and then the first of them decides.
 	recovering bool
@@ -48,7 +53,7 @@ func newLane(r *routing, shard ShardDescription) *lane {
 // renew takes a new producer id and numbers the window from 0. It is right only
 // when no batch of the window can have been written.
 func (l *lane) renew() {
-	l.producer = protocol.Producer{ID: 1 + rand.Uint64N(1<<64-1)}
+	l.producer, l.known = protocol.Producer{ID: 1 + rand.Uint64N(1<<64-1)}, false
 	for _, b := range l.window {
 		l.number(b)
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/record"
 )
 
@@ -90,14 +91,37 @@ func WithBatchBytes(n int) ProducerOption { return func(o *producerOptions) { o.
 // beyond it Produce waits. 64 MiB by default.
 func WithBufferBytes(n int) ProducerOption { return func(o *producerOptions) { o.bufferBytes = n } }
 
-// WithInFlight bounds the batches of one shard that await acknowledgement; 4 by
-// default.
+// inFlightMax is the most batches of one shard under way: as many as a log
+// remembers of each producer, so that all of them can safely be sent again.
+const inFlightMax = 16
+
+// WithInFlight bounds the batches of one shard that await acknowledgement, from 1
+// to 16; 4 by default.
 func WithInFlight(n int) ProducerOption { return func(o *producerOptions) { o.inFlight = n } }
 
 // WithDurability asks for a promise stronger than that of the stream. A weaker
 // one has no effect.
 func WithDurability(d record.Durability) ProducerOption {
 	return func(o *producerOptions) { o.durability = &d }
+}
+
+// validate returns what is wrong with the options.
+func (o *producerOptions) validate() error {
+	const operation = "client: new producer"
+	switch {
+	case o.linger < 0:
+		return failure.New(failure.InvalidArgument, operation, "a linger of %v", o.linger)
+	case o.batchBytes < 1:
+		return failure.New(failure.InvalidArgument, operation, "batches of %d bytes", o.batchBytes)
+	case o.bufferBytes < 1:
+		return failure.New(failure.InvalidArgument, operation, "a buffer of %d bytes", o.bufferBytes)
+	case o.inFlight < 1 || o.inFlight > inFlightMax:
+		return failure.New(failure.InvalidArgument, operation,
+			"%d batches in flight, not between 1 and %d", o.inFlight, inFlightMax)
+	case o.durability != nil && !o.durability.Valid():
+		return failure.New(failure.InvalidArgument, operation, "%v", *o.durability)
+	}
+	return nil
 }
 
 // ConsumerOption configures [Client.Records] and [Client.Batches].
@@ -136,7 +160,8 @@ func FromSequence(sequence uint64) ConsumerOption {
 }
 
 // FromPositions starts behind the given sequence in each shard named, as when
-// going on from a checkpoint. Other shards start where the other options say.
+// going on from a checkpoint; 0 is the oldest record. Other shards start where the
+// other options say.
 func FromPositions(after map[record.ShardID]uint64) ConsumerOption {
 	return func(o *consumerOptions) { o.positions = after }
 }

@@ -39,6 +39,8 @@ type Producer struct {
 	done    chan struct{}
 	// wake tells the sender that there is something to do.
 	wake chan struct{}
+	// spareEvents is the sender's other buffer of events.
+	spareEvents []event
 
 	// routing is the current shard map. It is stored under the mutex, and read
 	// without it to hash keys outside.
@@ -76,8 +78,8 @@ func (c *Client) NewProducer(ctx context.Context, stream string, settings ...Pro
 	for _, set := range settings {
 		set(&p.options)
 	}
-	if p.options.batchBytes < 1 || p.options.bufferBytes < 1 || p.options.inFlight < 1 || p.options.linger < 0 {
-		return nil, failure.New(failure.InvalidArgument, "client: new producer", "an option is out of range")
+	if err := p.options.validate(); err != nil {
+		return nil, err
 	}
 	if d := p.options.durability; d != nil {
 		p.durability = protocol.RequireDurability(*d)

@@ -43,6 +43,7 @@ func (p *Producer) run() {
 	for p.context.Err() == nil {
 		p.settle()
 		next := p.pump()
+		p.tidy()
 		if next.IsZero() {
 			timer.Stop()
 		} else {
@@ -59,6 +60,7 @@ func (p *Producer) run() {
 	p.client.mutex.Unlock()
 	p.settle()
 	p.giveUp()
+	p.tidy()
 }
 
 // allLanes returns the lanes that may hold records.
@@ -76,7 +78,7 @@ func (p *Producer) allLanes() []*lane {
 func (p *Producer) settle() {
 	p.mutex.Lock()
 	events := p.events
-	p.events = nil
+	p.events, p.spareEvents = p.spareEvents[:0], nil
 	p.mutex.Unlock()
 	for _, e := range events {
 		b, l := e.batch, e.batch.lane
@@ -86,17 +88,21 @@ func (p *Producer) settle() {
 			b.failed.add(e.err)
 			continue
 		}
-		b.state, b.acked, l.attempt = batchDone, e.acked, 0
+		b.state, b.acked = batchDone, e.acked
+		l.attempt, l.known = 0, true
 		for len(l.window) > 0 && l.window[0].state == batchDone {
 			p.complete(l.pop(), nil)
 		}
 	}
+	clear(events)
+	p.spareEvents = events
+}
+
+// tidy lets go of lanes that have had their day and of callers of Flush whose
+// records are all settled.
+func (p *Producer) tidy() {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	if cap(p.events) == 0 {
-		clear(events)
-		p.events = events[:0]
-	}
 	p.retired = slices.DeleteFunc(p.retired, (*lane).idle)
 	p.flushes = slices.DeleteFunc(p.flushes, func(f flush) bool {
 		settled := p.outstanding == 0 || p.oldest() > f.generation
@@ -208,12 +214,12 @@ func (p *Producer) pump() time.Time {
 // fillWindow sends the queued batches of a lane, and takes in as many more as the
 // window has room for.
 func (p *Producer) fillWindow(r *round, l *lane) {
-	for _, b := range l.window {
-		if b.state == batchQueued && !l.recovering {
+	for i, b := range l.window {
+		if b.state == batchQueued && !l.recovering && (l.known || i == 0) {
 			p.transmit(r, b)
 		}
 	}
-	for len(l.window) < p.options.inFlight && !l.recovering {
+	for len(l.window) < p.options.inFlight && !l.recovering && (l.known || len(l.window) == 0) {
 		b := p.take(r, l)
 		if b == nil {
 			return

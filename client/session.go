@@ -44,6 +44,9 @@ func (r *consumer) session(ctx context.Context) error {
 	if err := s.describe(); err != nil {
 		return err
 	}
+	if err := s.skipEmpty(); err != nil {
+		return err
+	}
 	if err := s.subscribe(); err != nil {
 		return err
 	}
@@ -61,14 +64,8 @@ func (r *consumer) session(ctx context.Context) error {
 
 // describe asks for the stream's description and resolves the shards.
 func (s *session) describe() error {
-	if err := s.write(protocol.Describe{Name: s.stream}.AppendTo(nil, 1)); err != nil {
-		return err
-	}
-	message, err := s.connection.reader.Next()
+	message, err := s.ask(protocol.Describe{Name: s.stream})
 	if err != nil {
-		return failure.Wrap(failure.Disconnected, "client: receive", err)
-	}
-	if err := errorIn(message); err != nil {
 		return err
 	}
 	var description protocol.Description
@@ -76,6 +73,38 @@ func (s *session) describe() error {
 		return err
 	}
 	return s.resolve(description)
+}
+
+// skipEmpty marks those shards as done that have no record since the time to
+// start from and are to be read only to their present end: a subscription would
+// never say so.
+func (s *session) skipEmpty() error {
+	for _, shard := range s.consumer.shards {
+		if shard.done || shard.end == 0 || shard.next > 0 || shard.start.Kind != record.StartAtTime {
+			continue
+		}
+		message, err := s.ask(protocol.Fetch{
+			StreamID: s.streamID, Shard: shard.description.ID, Start: shard.start, MaxBytes: 1,
+		})
+		if err != nil {
+			return err
+		}
+		shard.done = len(message.Body) == 0
+	}
+	return nil
+}
+
+// ask sends a request before there are subscriptions, and waits for its answer.
+func (s *session) ask(question request) (protocol.Message, error) {
+	s.out = question.AppendTo(s.out[:0], 1)
+	if err := s.write(s.out); err != nil {
+		return protocol.Message{}, err
+	}
+	message, err := s.connection.reader.Next()
+	if err != nil {
+		return protocol.Message{}, failure.Wrap(failure.Disconnected, "client: receive", err)
+	}
+	return message, errorIn(message)
 }
 
 // subscribe asks for the frames of every shard that is not done.
@@ -87,6 +116,7 @@ func (s *session) subscribe() error {
 		}
 	}
 	s.window = max(s.options.readAhead/max(open, 1), creditBytesMin)
+	s.out = s.out[:0]
 	for _, shard := range s.consumer.shards {
 		if shard.done {
 			continue
@@ -118,13 +148,14 @@ func (s *session) receive(message protocol.Message) error {
 		}
 		return err
 	}
+	if shard == nil {
+		// A shard that is done: what was under way when it was left, and the Done
+		// that answers the leaving.
+		return nil
+	}
 	var frames protocol.Frames
 	if err := frames.Parse(message); err != nil {
 		return err
-	}
-	if shard == nil {
-		// A shard that is done: what was under way when it was left.
-		return nil
 	}
 	if err := s.deliver(shard, frames, message.Body); err != nil {
 		if errors.Is(err, errStopped) {
