@@ -27,7 +27,7 @@ type logEntry struct {
 type segmentState uint8
 
 const (
-	stateActive segmentState = iota // it has not, or the process died
+	stateActive segmentState = iota // it has not, or not durably, or the process died
 	stateSealed                     // at is the footer's offset
 	stateEnded                      // at is the end of its last frame; there is no footer
 )
@@ -40,11 +40,20 @@ type segmentEntry struct {
 	next  uint64 // sequence number behind its last record, when not active
 }
 
-// next returns the sequence number that follows the closed segments.
+// next returns the sequence number that no known segment is behind.
 func (e *logEntry) next() uint64 {
+	next := e.closedNext()
+	for _, s := range e.segments {
+		next = max(next, s.base)
+	}
+	return next
+}
+
+// closedNext returns the sequence number that follows the closed segments.
+func (e *logEntry) closedNext() uint64 {
 	next := e.first
 	for _, s := range e.segments {
-		next = max(next, s.base, s.next)
+		next = max(next, s.next)
 	}
 	return next
 }
@@ -66,21 +75,27 @@ func (c catalogue) apply(e edit) error {
 	case editLogRemoved:
 		delete(c, e.log)
 	case editSegmentAdded:
-		if e.fields[0] < l.nextSegment || l.active() != nil || e.fields[1] < l.next() {
+		if n := len(l.segments); e.fields[1] < l.next() || n > 0 && e.fields[0] <= l.segments[n-1].id {
 			return failure.New(failure.Corrupt, "edit", "segment %016x does not continue log %d", e.fields[0], e.log)
 		}
 		l.segments = append(l.segments, segmentEntry{id: e.fields[0], base: e.fields[1]})
-		l.nextSegment = e.fields[0] + 1
+		l.nextSegment = max(l.nextSegment, e.fields[0]+1)
 	case editSegmentSealed, editSegmentEnds:
-		s := l.active()
+		s := l.open()
 		if s == nil || s.id != e.fields[0] || e.fields[2] < s.base {
-			return failure.New(failure.Corrupt, "edit", "segment %016x of log %d is not the active one", e.fields[0], e.log)
+			return failure.New(failure.Corrupt, "edit", "segment %016x of log %d is not the oldest open one", e.fields[0], e.log)
 		}
 		s.state, s.at, s.next = stateSealed, int64(e.fields[1]), e.fields[2]
 		if e.kind == editSegmentEnds {
 			s.state = stateEnded
 		}
 		l.lastTime = max(l.lastTime, int64(e.fields[3]))
+	case editSegmentDropped:
+		n := len(l.segments)
+		if n == 0 || l.segments[n-1].id != e.fields[0] || l.segments[n-1].state != stateActive {
+			return failure.New(failure.Corrupt, "edit", "segment %016x of log %d is not the last open one", e.fields[0], e.log)
+		}
+		l.segments = l.segments[:n-1]
 	case editTrimmed:
 		l.first = max(l.first, e.fields[0])
 		l.segments = slices.DeleteFunc(l.segments, func(s segmentEntry) bool {
@@ -92,10 +107,13 @@ func (c catalogue) apply(e edit) error {
 	return nil
 }
 
-// active returns the last segment if it is active.
-func (e *logEntry) active() *segmentEntry {
-	if n := len(e.segments); n > 0 && e.segments[n-1].state == stateActive {
-		return &e.segments[n-1]
+// open returns the oldest segment that is not closed. A log has several only
+// while those before the last wait for their sync.
+func (e *logEntry) open() *segmentEntry {
+	for i := range e.segments {
+		if e.segments[i].state == stateActive {
+			return &e.segments[i]
+		}
 	}
 	return nil
 }
@@ -105,11 +123,7 @@ func (c catalogue) snapshot() []edit {
 	var edits []edit
 	for _, id := range slices.Sorted(maps.Keys(c)) {
 		l := c[id]
-		firstSegment := l.nextSegment
-		if len(l.segments) > 0 {
-			firstSegment = l.segments[0].id
-		}
-		edits = append(edits, edit{kind: editLogAdded, log: id, fields: [4]uint64{firstSegment, l.first, uint64(l.lastTime)}})
+		edits = append(edits, edit{kind: editLogAdded, log: id, fields: [4]uint64{l.nextSegment, l.first, uint64(l.lastTime)}})
 		for _, s := range l.segments {
 			edits = append(edits, edit{kind: editSegmentAdded, log: id, fields: [4]uint64{s.id, s.base}})
 			if kind, closed := s.closedBy(); closed {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/segment"
 )
 
 const (
@@ -102,7 +103,7 @@ func (l *Log) commit() {
 		err = l.roll(nil)
 	}
 	sync = sync || l.options.Durability == record.Interval && l.unsynced > l.dir.options.UnsyncedBytesMax
-	if err == nil && sync && l.unsynced > 0 {
+	if err == nil && sync {
 		err = l.sync()
 	}
 	l.publish(stages, err)
@@ -136,23 +137,39 @@ func (l *Log) pace(off int64) {
 	l.writtenBack = off
 }
 
-// sync makes everything written durable. Logs share a bounded number of
-// concurrent syncs.
+// sync makes everything written durable.
 func (l *Log) sync() error {
+	if l.options.Durability != record.Group {
+		if err := l.syncBehind(); err != nil {
+			return err
+		}
+	}
+	if l.unsynced == 0 {
+		return nil
+	}
+	if err := l.syncFile(l.active.segment); err != nil {
+		return err
+	}
+	l.unsynced = 0
+	return nil
+}
+
+// syncFile makes what was written to a segment durable. Logs share a bounded
+// number of concurrent syncs.
+func (l *Log) syncFile(s *segment.Segment) error {
 	l.dir.syncs <- struct{}{}
 	began := time.Now()
-	err := l.active.segment.File().Sync()
+	err := s.File().Sync()
 	took := time.Since(began)
 	<-l.dir.syncs
 	if err != nil {
-		return fmt.Errorf("segment %016x: sync: %w", l.active.segment.Header.Segment, err)
+		return fmt.Errorf("segment %016x: sync: %w", s.Header.Segment, err)
 	}
 	l.stats.syncs.Add(1)
 	l.stats.syncNanos.Add(uint64(took))
 	if f := l.dir.options.Events.SyncStalled; f != nil && took > syncStall {
 		f(l.id, took)
 	}
-	l.unsynced = 0
 	return nil
 }
 
@@ -168,7 +185,11 @@ func (l *Log) publish(stages []*stage, err error) {
 		l.dropLocked(s)
 		stages[i] = nil
 	}
-	l.stats.unsynced.Store(l.unsynced)
+	unsynced := l.unsynced
+	for _, t := range l.behind {
+		unsynced += t.unsynced
+	}
+	l.stats.unsynced.Store(unsynced)
 	if err != nil {
 		l.poisonLocked(err)
 		l.wakeCursors()
@@ -194,7 +215,7 @@ func (l *Log) publishLocked(t *tail, off int64, last uint64) {
 // settleLocked moves the durable mark and arms the timers for what is left to
 // do later.
 func (l *Log) settleLocked() {
-	if l.unsynced == 0 {
+	if l.unsynced == 0 && len(l.behind) == 0 {
 		l.durable.Store(l.written.Load())
 		if l.active != nil {
 			l.active.durable = max(l.active.durable, l.active.segment.Readable())

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/internal/clock"
 	"github.com/millrace-io/millrace/internal/vfs"
 	"github.com/millrace-io/millrace/internal/vfs/crashfs"
@@ -106,7 +107,9 @@ type crashRun struct {
 	disk    *crashfs.FS
 	wrap    func(vfs.FS) vfs.FS
 	options Options
+	log     LogOptions
 	clock   *handClock
+	hooks   sync.WaitGroup // judges at work, some on goroutines of the log
 
 	mu      sync.Mutex
 	content map[uint64][]byte // what was given to each sequence number last
@@ -134,12 +137,15 @@ func newCrashRun(seed uint64, wrap func(vfs.FS) vfs.FS) *crashRun {
 		Clock: r.clock, Backend: BackendHeap, SegmentBytesMin: 16 << 10, SegmentBytesMax: int64(16+16*rng.IntN(3)) << 10,
 		StagingBytes: 4 << 10, UnsyncedBytesMax: 1 << 20, Seed: seed + 1,
 	}
+	r.log.Durability = []record.Durability{record.Group, record.Group, record.Interval, record.None}[seed%4]
 	r.disk = crashfs.New(crashfs.Options{})
 	return r
 }
 
 // hook takes a crash image now and then and judges it.
 func (r *crashRun) hook(vfs.Call) {
+	r.hooks.Add(1)
+	defer r.hooks.Done()
 	r.mu.Lock()
 	take := r.failed == nil && r.cut.IntN(r.every) == 0
 	acked, trimmed := r.acked, r.trimmed
@@ -189,6 +195,7 @@ func (r *crashRun) judge(image *crashfs.FS, number int, acked, trimmed uint64) e
 		if err == nil && round == 1 {
 			var got record.Range
 			if got, err = l.Append(context.Background(), makeRecords(int(seen)+1, 2, 300), none); err == nil {
+				err = l.WaitDurable(context.Background(), got.Last)
 				acked, own = got.Last, got.First
 			}
 		}
@@ -218,7 +225,7 @@ func (r *crashRun) open(image vfs.FS) (*Dir, *Log, error) {
 	if len(d.Logs()) == 0 {
 		return d, nil, d.Close()
 	}
-	l, err := d.OpenLog(1, LogOptions{})
+	l, err := d.OpenLog(1, r.log)
 	if err == nil {
 		err = l.Err()
 	}
@@ -254,7 +261,8 @@ func (r *crashRun) compare(l *Log, trimmed, own uint64) (last uint64, digest []b
 			foreign = !bytes.HasPrefix(v.Data, []byte("record "))
 		}
 		if v.Sequence != expected || foreign {
-			return 0, nil, fmt.Errorf("record %d where %d was due, foreign content: %v", v.Sequence, expected, foreign)
+			return 0, nil, fmt.Errorf("record %d where %d was due, foreign content: %v (known %v, own from %d, %.20q of %d bytes, want %.20q of %d)",
+				v.Sequence, expected, foreign, known, own, v.Data, len(v.Data), want, len(want))
 		}
 		expected++
 		digest = append(strconv.AppendUint(digest, v.Sequence, 10), v.Data[:min(8, len(v.Data))]...)
@@ -280,7 +288,7 @@ func (r *crashRun) live(steps int) error {
 			return err
 		}
 	}
-	l, err := d.OpenLog(1, LogOptions{})
+	l, err := d.OpenLog(1, r.log)
 	if err != nil {
 		return err
 	}
@@ -299,6 +307,7 @@ func (r *crashRun) live(steps int) error {
 		}
 	}
 	r.disk.SetHook(nil)
+	r.hooks.Wait()
 	next := r.disk.Crash(r.rng)
 	r.disk.Kill()
 	r.disk = next
@@ -330,17 +339,21 @@ func (r *crashRun) forget() error {
 // repeatLast sends the last acknowledged batch of the idempotent producer
 // again: it must be recognised, whatever crashed since.
 func (r *crashRun) repeatLast(l *Log) error {
+	p := r.producer
 	if r.lastSent == nil {
+		r.producer.Epoch++
+		r.producer.Sequence = 0
 		return nil
 	}
-	p := r.producer
 	p.Sequence = r.lastFrom
 	got, err := l.Append(context.Background(), r.lastSent, p)
-	if err != nil || got != r.lastGot {
+	weak := r.log.Durability != record.Group && errors.Is(err, failure.SequenceDuplicate)
+	if !weak && (err != nil || got != r.lastGot) {
 		return fmt.Errorf("repeated batch: got %v, %v; want %v", got, err, r.lastGot)
 	}
-	// What followed it may be lost: the producer goes on after it.
-	r.producer.Sequence = r.lastFrom + uint32(len(r.lastSent))
+	// What followed it may be lost or not: the producer begins a new epoch.
+	r.producer.Epoch++
+	r.producer.Sequence, r.lastSent = 0, nil
 	return nil
 }
 
@@ -374,8 +387,12 @@ func (r *crashRun) step(l *Log) error {
 			r.producer.Sequence += uint32(len(batch.records))
 		}
 		payload := protocol.AppendBatch(nil, batch.records, batch.producer)
+		strength := record.None
+		if r.rng.IntN(8) == 0 {
+			strength = record.Group
+		}
 		var err error
-		if batch.pending, err = l.Stage(ctx, payload, len(batch.records), batch.producer, record.Group); err != nil {
+		if batch.pending, err = l.Stage(ctx, payload, len(batch.records), batch.producer, strength); err != nil {
 			return err
 		}
 		inFlight = append(inFlight, batch)
@@ -383,6 +400,9 @@ func (r *crashRun) step(l *Log) error {
 	for _, batch := range inFlight {
 		if err := l.Wait(ctx, batch.pending); err != nil {
 			return err
+		}
+		if !batch.pending.durable {
+			continue // nothing is promised about a power cut
 		}
 		r.mu.Lock()
 		r.acked = batch.pending.Range.Last

@@ -40,6 +40,7 @@ type Log struct {
 	committing bool     // a commit is running or about to
 	wantSync   bool     // the next commit must sync whatever the mode
 	sealAsked  *tail    // the next commit must seal this one if it is still active
+	behind     []*tail  // left segments that wait for their sync, oldest first
 	waiters    []*waiter
 	released   int // waiters that the last wake-up let go
 	producers  producerTable
@@ -56,7 +57,7 @@ type Log struct {
 	// Of the running commit: one goroutine at a time owns them.
 	active      *tail // the tail whose segment is the last in the list
 	scratch     []*stage
-	unsynced    int64 // bytes written since the last sync
+	unsynced    int64 // bytes of the active segment written since its last sync
 	writtenBack int64 // offset up to which write-back was begun
 
 	// Read without mu, stored with mu held.
@@ -70,7 +71,8 @@ type Log struct {
 	tailWaiting atomic.Int32
 	damage      error // what a reader meets at the end of a damaged log
 
-	trimMu sync.Mutex // one trim at a time; taken before mu
+	trimMu   sync.Mutex // one trim at a time; taken before behindMu
+	behindMu sync.Mutex // one sync of what is behind at a time; taken before mu
 
 	stats counters
 }
@@ -88,6 +90,8 @@ type tail struct {
 	producers []byte // the table at the end of the segment
 	next      uint64 // sequence number behind the segment
 	lastTime  int64
+	footer    int64 // its offset, once written
+	unsynced  int64 // bytes that wait for the sync, while it is behind
 }
 
 // stage is one staging buffer and where it goes.

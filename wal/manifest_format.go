@@ -52,13 +52,14 @@ const (
 	editSegmentEnds    editType = 5 // segment, end offset, next sequence, last time
 	editTrimmed        editType = 6 // first sequence kept
 	editKey            editType = 7 // reserved for wrapped data keys
+	editSegmentDropped editType = 9 // segment: it followed one that was lost in part
 	editProducersKnown editType = 8 // next sequence, then the table as producers.go draws it
 )
 
 // editFields is how many 8-byte fields an edit of each type has at least.
 var editFields = map[editType]int{
 	editLogAdded: 3, editLogRemoved: 0, editSegmentAdded: 2, editSegmentSealed: 4,
-	editSegmentEnds: 4, editTrimmed: 1, editProducersKnown: 1,
+	editSegmentEnds: 4, editTrimmed: 1, editProducersKnown: 1, editSegmentDropped: 1,
 }
 
 // edit is one change to the bookkeeping of one log.

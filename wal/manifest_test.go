@@ -77,8 +77,8 @@ func TestSnapshotIsEqual(t *testing.T) {
 			switch {
 			case l == nil:
 				e.kind, e.fields = editLogAdded, [4]uint64{1, 1, 0}
-			case l.active() != nil:
-				s := l.active()
+			case l.open() != nil:
+				s := l.open()
 				e.kind = rapid.SampledFrom([]editType{editSegmentSealed, editSegmentEnds}).Draw(t, "how")
 				next := s.base + rapid.Uint64Range(0, 5).Draw(t, "records")
 				e.fields = [4]uint64{s.id, 4096, next, uint64(l.lastTime) + 1}

@@ -21,7 +21,7 @@ import (
 // one ended. Nothing is ever appended to a segment of an earlier opening: a
 // torn one ends by a manifest edit, and the next append begins a new file.
 func (l *Log) recover(entry logEntry) error {
-	l.nextID, l.next, l.lastTime = entry.nextSegment, entry.next(), entry.lastTime
+	l.nextID, l.next, l.lastTime = entry.nextSegment, entry.closedNext(), entry.lastTime
 	l.first.Store(entry.first)
 	if err := l.producers.decode(entry.producers); err != nil {
 		return err
@@ -30,21 +30,30 @@ func (l *Log) recover(entry logEntry) error {
 		return err
 	}
 	var list []*segment.Segment
-	next := uint64(0) // behind the segment before; 0 = not known
-	for _, e := range entry.segments {
-		s, end, err := l.openSegment(e, entry)
+	for i, e := range entry.segments {
+		if e.state == stateActive && e.base != l.next && i > 0 {
+			// The segment before it lost its end: it was not synced yet, nor
+			// was anything in this one.
+			if err := l.dropOpen(entry.segments[i:]); err != nil {
+				return err
+			}
+			break
+		}
+		s, next, err := l.openSegment(e, entry)
 		if s != nil {
 			list = append(list, s)
 			l.segments.Store(&list)
 		}
-		if err == nil && (s.Header.Base < next || s.Header.Segment != e.id || s.Header.Log != l.id) {
-			err = &CorruptionError{l.id, e.id, 0, failure.New(failure.Corrupt, "segment", "its header does not continue the segment before")}
+		if err == nil && (s.Header.Base < entry.first || s.Header.Base != e.base || s.Header.Segment != e.id || s.Header.Log != l.id) {
+			err = &CorruptionError{l.id, e.id, 0, failure.New(failure.Corrupt, "segment", "its header is not that of the segment in the MANIFEST")}
 		}
 		if err != nil {
 			return err
 		}
-		next = end
-		l.next = max(l.next, end)
+		l.next = max(l.next, next)
+		if l.damage != nil {
+			break
+		}
 	}
 	if len(list) > 0 {
 		l.first.Store(max(entry.first, list[0].Header.Base))
@@ -54,6 +63,25 @@ func (l *Log) recover(entry logEntry) error {
 	l.promised = l.next - 1
 	if l.dir.readOnly && l.refused == nil {
 		l.refused = errReadOnly
+	}
+	return nil
+}
+
+// dropOpen forgets open segments that follow one that lost its end.
+func (l *Log) dropOpen(entries []segmentEntry) error {
+	if l.dir.readOnly {
+		return nil
+	}
+	var edits []edit
+	for _, e := range slices.Backward(entries) {
+		edits = append(edits, edit{kind: editSegmentDropped, log: l.id, fields: [4]uint64{e.id}})
+	}
+	if err := l.dir.manifest.commit(edits...); err != nil {
+		return spaceOr(failure.Poisoned, "recover", err)
+	}
+	for _, e := range entries {
+		// A file that stays is removed by the next open.
+		_ = l.dir.options.FS.Remove(filepath.Join(l.dir.logPath(l.id), segmentName(e.base, e.id)))
 	}
 	return nil
 }

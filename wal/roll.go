@@ -27,6 +27,9 @@ const (
 	// often that is synced: a log that syncs at the same time waits behind it.
 	zeroStep = 1 << 20
 	zeroSync = 8 << 20
+	// behindMax is how many segments may wait for their sync in the
+	// background before a roll waits for them.
+	behindMax = 4
 	// punchMin is the least unused space worth giving back.
 	punchMin = 64 << 10
 )
@@ -296,21 +299,29 @@ func (d *Dir) newSpare(log, number uint64, capacity, least, tableSize int64) (*s
 // roll seals the active segment and makes the tail the active one. With nil it
 // only seals. It runs in a commit.
 //
-// The order is what recovery relies on: the old segment is complete on the
-// device, and the new file with its header and name, before one manifest
-// record says both; and no frame is written to the new segment before that.
+// The order is what recovery relies on. With record.Group the old segment is
+// complete on the device, and the new file with its header and name, before one
+// manifest record says both; and no frame is written to the new segment before
+// that. A log that promises less does not wait for the old segment: its seal is
+// noted once it is synced, in the background, and until then recovery takes
+// what follows a torn segment for lost.
 func (l *Log) roll(to *tail) error {
 	from := l.active
 	var edits []edit
-	var footer int64
+	synced := to == nil || l.options.Durability == record.Group
 	if from != nil {
-		var err error
-		if footer, err = l.sealActive(from); err != nil {
+		footer, err := from.segment.Seal(from.totals, from.off, from.durable, from.next, from.lastTime)
+		if err != nil {
 			return err
 		}
-		edits = append(edits,
-			edit{kind: editSegmentSealed, log: l.id, fields: [4]uint64{from.segment.Header.Segment, uint64(footer), from.next, uint64(from.lastTime)}},
-			edit{kind: editProducersKnown, log: l.id, fields: [4]uint64{from.next}, table: from.producers})
+		from.footer = footer
+		l.unsynced += footer + segment.FooterSize - from.off
+		if synced {
+			if err := l.sync(); err != nil {
+				return err
+			}
+			edits = from.sealed(l.id)
+		}
 	}
 	if to != nil {
 		if err := l.activate(to); err != nil {
@@ -321,13 +332,32 @@ func (l *Log) roll(to *tail) error {
 	if err := l.dir.manifest.commit(edits...); err != nil {
 		return err
 	}
+	l.change(from, to, synced)
+	if from == nil {
+		return nil
+	}
+	if synced {
+		punch(from.segment, from.footer+segment.FooterSize)
+		return nil
+	}
+	return l.syncLater()
+}
+
+// change publishes a roll.
+func (l *Log) change(from, to *tail, synced bool) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.active, l.writtenBack = to, segment.HeaderSize
 	if from != nil {
 		from.segment.SetReadable(from.off)
 		from.segment.SetSealed()
 		l.written.Store(max(l.written.Load(), from.next-1))
-		l.durable.Store(max(l.durable.Load(), from.next-1))
+		if synced {
+			l.durable.Store(max(l.durable.Load(), from.next-1))
+		} else {
+			from.unsynced, l.unsynced = l.unsynced, 0
+			l.behind = append(l.behind, from)
+		}
 	}
 	if to != nil {
 		list := append(slices.Clone(*l.segments.Load()), to.segment)
@@ -336,20 +366,62 @@ func (l *Log) roll(to *tail) error {
 			f(l.id, to.segment.Header.Segment)
 		}
 	}
-	l.mu.Unlock()
-	if from != nil {
-		punch(from.segment, footer+segment.FooterSize)
+}
+
+// sealed returns the edits that say that the segment is complete on the device.
+func (t *tail) sealed(log uint64) []edit {
+	return []edit{
+		{kind: editSegmentSealed, log: log, fields: [4]uint64{t.segment.Header.Segment, uint64(t.footer), t.next, uint64(t.lastTime)}},
+		{kind: editProducersKnown, log: log, fields: [4]uint64{t.next}, table: t.producers},
 	}
+}
+
+// syncLater has the segments that were left unsynced synced in the background,
+// or at once when they have become too many.
+func (l *Log) syncLater() error {
+	l.mu.Lock()
+	many := len(l.behind) > behindMax
+	l.mu.Unlock()
+	if many {
+		return l.syncBehind()
+	}
+	l.commits.Go(func() {
+		err := l.syncBehind()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if err != nil {
+			l.poisonLocked(err)
+		}
+		l.wakeLocked()
+	})
 	return nil
 }
 
-// sealActive writes and syncs the index and footer.
-func (l *Log) sealActive(from *tail) (footer int64, err error) {
-	footer, err = from.segment.Seal(from.totals, from.off, from.durable, from.next, from.lastTime)
-	if err != nil {
-		return 0, err
+// syncBehind syncs the segments that were left unsynced, oldest first, and
+// notes their seals.
+func (l *Log) syncBehind() error {
+	l.behindMu.Lock()
+	defer l.behindMu.Unlock()
+	for {
+		l.mu.Lock()
+		if len(l.behind) == 0 {
+			l.mu.Unlock()
+			return nil
+		}
+		t := l.behind[0]
+		l.mu.Unlock()
+		if err := l.syncFile(t.segment); err != nil {
+			return err
+		}
+		if err := l.dir.manifest.commit(t.sealed(l.id)...); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		l.behind = slices.Delete(l.behind, 0, 1)
+		l.durable.Store(max(l.durable.Load(), t.next-1))
+		l.mu.Unlock()
+		punch(t.segment, t.footer+segment.FooterSize)
 	}
-	return footer, l.sync()
 }
 
 // activate gives the file of the tail its header and name for good.

@@ -16,7 +16,7 @@ import (
 func (l *Log) TrimBefore(sequence uint64) error {
 	segments := *l.segments.Load()
 	n := 0
-	for n < len(segments) && segments[n].Sealed() && l.behind(segments, n) <= sequence {
+	for n < len(segments) && segments[n].Sealed() && l.nextBehind(segments, n) <= sequence {
 		n++
 	}
 	return l.trim(n)
@@ -56,8 +56,8 @@ func (l *Log) TrimBytes(keep int64) error {
 	return l.trim(n)
 }
 
-// behind returns the sequence number that follows the i-th segment.
-func (l *Log) behind(segments []*segment.Segment, i int) uint64 {
+// nextBehind returns the sequence number that follows the i-th segment.
+func (l *Log) nextBehind(segments []*segment.Segment, i int) uint64 {
 	if i+1 < len(segments) {
 		return segments[i+1].Header.Base
 	}
@@ -102,7 +102,10 @@ func (l *Log) trim(n int) error {
 	if n > len(segments) || l.Err() != nil {
 		return l.Err()
 	}
-	first := l.behind(segments, n-1)
+	if err := l.syncBehind(); err != nil { // only what is noted as sealed can be dropped
+		return err
+	}
+	first := l.nextBehind(segments, n-1)
 	if err := l.dir.manifest.commit(edit{kind: editTrimmed, log: l.id, fields: [4]uint64{first}}); err != nil {
 		return err
 	}
