@@ -1,7 +1,10 @@
 package metric_test
 
 import (
+	"fmt"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,5 +90,23 @@ func TestNothingToReadYet(t *testing.T) {
 		if n := len(gather(t, metric.NewCollector(source, false))); n != 0 {
 			t.Errorf("%d metrics from nothing", n)
 		}
+	}
+}
+
+// The reference page lists exactly the metrics that there are.
+func TestReferencePage(t *testing.T) {
+	const path = "../../docs/reference/metrics.md"
+	var table strings.Builder
+	table.WriteString("| metric | kind | meaning |\n|---|---|---|\n")
+	sorted := slices.SortedFunc(slices.Values(metric.Metrics()), func(a, b metric.Metric) int { return strings.Compare(a.Name, b.Name) })
+	for _, m := range sorted {
+		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", m.Name, m.Kind, m.Help)
+	}
+	page, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(page), table.String()) {
+		t.Errorf("%s should have this table:\n%s", path, table.String())
 	}
 }
