@@ -84,8 +84,7 @@ type tail struct {
 	off     int64  // where the next frame goes
 	totals  segment.Totals
 	zeroed  chan struct{} // see spare
-	opened  time.Time
-	durable int64 // offset known durable; stored under mu
+	durable int64         // offset known durable; stored under mu
 	// Set when the tail is left and its segment will not grow any more.
 	producers []byte // the table at the end of the segment
 	next      uint64 // sequence number behind the segment

@@ -528,7 +528,7 @@ func TestClosedLogSaysSo(t *testing.T) {
 	if _, err := l.Append(context.Background(), makeRecords(1, 1, 1), none); !errors.Is(err, failure.Closed) {
 		t.Errorf("append: %v, want failure.Closed", err)
 	}
-	if l, err = d.OpenLog(1, LogOptions{}); err != nil {
+	if _, err = d.OpenLog(1, LogOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.OpenLog(1, LogOptions{}); !errors.Is(err, failure.Conflict) {

@@ -112,6 +112,12 @@ func (l *Log) openSegment(e segmentEntry, entry logEntry) (*segment.Segment, uin
 			file.Close()
 			return nil, 0, failure.Wrap(failure.Poisoned, "sync "+path, err)
 		}
+		// If a sync failed in that process, the kernel may call pages clean
+		// that the device does not have: let the scan read the device.
+		if err := file.DropCache(); err != nil {
+			file.Close()
+			return nil, 0, failure.Wrap(failure.Unavailable, "drop the cache of "+path, err)
+		}
 	}
 	s, err := segment.Open(file, access)
 	if err != nil {

@@ -126,8 +126,10 @@ func (t *tail) fits(span int64) bool {
 	return t.off+span+segment.SealSize(t.segment.Index().Len()+1) <= t.segment.Limit()
 }
 
+// tooOld goes by the time of the newest record, which spares each append a look
+// at the clock.
 func (l *Log) tooOld(t *tail) bool {
-	return t.totals.Records > 0 && l.dir.options.Clock.Now().Sub(t.opened) > l.dir.options.SegmentAgeMax
+	return t.totals.Records > 0 && time.Duration(l.lastTime-t.segment.Header.Created) > l.dir.options.SegmentAgeMax
 }
 
 // leaveTailLocked ends appending to the tail and returns it, or nil if there
@@ -188,7 +190,7 @@ func (l *Log) planLocked(ctx context.Context, span int64) error {
 	l.salt.Store(h.Salt)
 	l.tail = &tail{
 		segment: created, name: s.path, off: segment.HeaderSize, durable: segment.HeaderSize,
-		opened: time.Unix(0, h.Created), zeroed: s.zeroed,
+		zeroed: s.zeroed,
 	}
 	return nil
 }
@@ -245,7 +247,7 @@ func (l *Log) prepareLocked() {
 	if t.off < t.segment.Limit()/2 || l.spare != nil || l.preparing != nil || l.closed {
 		return
 	}
-	if l.dir.options.Clock.Now().Sub(t.opened) < fillFast {
+	if l.lastTime-t.segment.Header.Created < int64(fillFast) {
 		l.capacity = min(2*l.capacity, l.dir.options.SegmentBytesMax)
 	}
 	done := l.beginPreparingLocked()
