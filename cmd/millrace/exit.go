@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
+	"syscall"
 
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/internal/terminal"
@@ -79,6 +82,9 @@ func judge(err error) verdict {
 	case errors.As(err, &usage):
 		return verdict{code: exitUsage}
 	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return verdict{exitConflict, "another server listens there", "choose another address, or port 0 for a free one"}
+	}
 	kind := failure.KindOf(err)
 	if found, known := verdicts[kind]; known {
 		return found
@@ -102,7 +108,7 @@ func (a *app) exit(err error) int {
 	if v.code == exitOK {
 		return exitOK
 	}
-	fmt.Fprintf(a.Err, "millrace: %v\n", err)
+	fmt.Fprintf(a.Err, "millrace: %s\n", brief(err))
 	if v.cause != "" {
 		fmt.Fprintf(a.Err, "  likely cause: %s\n", a.fill(v.cause))
 	}
@@ -110,6 +116,29 @@ func (a *app) exit(err error) int {
 		fmt.Fprintf(a.Err, "  next: %s\n", a.fill(v.next))
 	}
 	return v.code
+}
+
+// briefLines is how many of several joined errors are printed.
+const briefLines = 3
+
+// brief renders an error without the repetitions that retries bring.
+func brief(err error) string {
+	var lines []string
+	left := 0
+	for line := range strings.Lines(err.Error()) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case slices.ContainsFunc(lines, func(printed string) bool { return printed == line || strings.HasSuffix(printed, ": "+line) }):
+		case len(lines) < briefLines:
+			lines = append(lines, line)
+		default:
+			left++
+		}
+	}
+	if left > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", left))
+	}
+	return strings.Join(lines, "\n  ")
 }
 
 // fill names the server in a text.

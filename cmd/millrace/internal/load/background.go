@@ -44,6 +44,11 @@ func (b *background) Next(ctx context.Context) (record.Record, error) {
 	case n := <-b.records:
 		return n.rec, n.err
 	case <-ctx.Done():
+	}
+	select {
+	case n := <-b.records: // it was read before
+		return n.rec, n.err
+	default:
 		return record.Record{}, io.EOF
 	}
 }

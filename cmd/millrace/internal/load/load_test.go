@@ -129,6 +129,30 @@ func TestStopEndsTheLoad(t *testing.T) {
 	}
 }
 
+// TestWhatWasReadIsSent ends a load when lines are read ahead of it.
+func TestWhatWasReadIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		source := Background(slow{})
+		if _, err := source.Next(ctx); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3*time.Second + time.Millisecond) // virtual: three more are read
+		cancel()
+		time.Sleep(2 * time.Second) // virtual: the read that is under way ends
+		left := 0
+		for {
+			if _, err := source.Next(ctx); err != nil {
+				break
+			}
+			left++
+		}
+		if left != 3 && left != 4 { // the read under way may still be handed over
+			t.Errorf("%d records that were read before are sent", left)
+		}
+	})
+}
+
 func TestSynthetic(t *testing.T) {
 	source := NewSynthetic(250, 100)
 	seen := map[string]bool{}

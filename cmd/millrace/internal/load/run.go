@@ -88,7 +88,7 @@ func Run(drain, stop context.Context, source Source, sink Sink, acknowledged Ack
 
 // feed hands records over until there is a reason to stop.
 func (r *run) feed(drain, stop context.Context, source Source) error {
-	for drain.Err() == nil {
+	for !r.hasFailed() {
 		rec, err := source.Next(drain)
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -103,6 +103,13 @@ func (r *run) feed(drain, stop context.Context, source Source) error {
 		}
 	}
 	return nil
+}
+
+// hasFailed reports whether some record has.
+func (r *run) hasFailed() bool {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.failed != nil
 }
 
 // done takes the result of one record.

@@ -10,7 +10,7 @@ import (
 )
 
 // Source gives records until it returns io.EOF, which it also does when ctx is
-// done. The records are the caller's.
+// done and nothing is left that was read before. The records are the caller's.
 type Source interface {
 	Next(ctx context.Context) (record.Record, error)
 }
@@ -44,8 +44,8 @@ func NewSynthetic(total int64, recordSize int) *Synthetic {
 
 // Next returns the next record. Its data is a window of one array, which is
 // never written again: making the data costs nothing that would be measured.
-func (s *Synthetic) Next(context.Context) (record.Record, error) {
-	if s.left <= 0 {
+func (s *Synthetic) Next(ctx context.Context) (record.Record, error) {
+	if s.left <= 0 || ctx.Err() != nil {
 		return record.Record{}, io.EOF
 	}
 	at := s.next % keysMax
