@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/protocol"
@@ -69,6 +70,11 @@ func (c *Client) Close() error {
 // errClosed is the failure of whatever comes after Close.
 func errClosed(operation string) error {
 	return failure.New(failure.Closed, operation, "the client is closed")
+}
+
+// errSilent is the failure of a connection on which an answer is overdue.
+func (c *Client) errSilent() error {
+	return failure.New(failure.Disconnected, "client: receive", "no answer for %v", c.options.requestTimeout)
 }
 
 // connection returns the open connection, or opens one. Concurrent callers wait
@@ -170,8 +176,14 @@ func askOnce[R any, P reply[R]](ctx context.Context, c *Client, question request
 		return none, err
 	}
 	connection.send(question.AppendTo(nil, number), nil)
+	timer := time.NewTimer(c.options.requestTimeout)
+	defer timer.Stop()
 	select {
 	case <-pending.done:
+		return pending.value, pending.err
+	case <-timer.C:
+		connection.stop(c.errSilent())
+		<-pending.done // failed with the connection, if not answered at last
 		return pending.value, pending.err
 	case <-ctx.Done():
 		// The answer, when it comes, goes to a value that nobody reads.

@@ -270,3 +270,48 @@ func TestCallsSurviveRestarts(t *testing.T) {
 		}
 	})
 }
+
+// TestSilentServer has a server that stops answering without hanging up.
+func TestSilentServer(t *testing.T) {
+	for name, ask := range map[string]func(t *testing.T, c *client.Client) error{
+		"call": func(t *testing.T, c *client.Client) error {
+			_, err := c.DescribeStream(t.Context(), "orders")
+			return err
+		},
+		"loop": func(t *testing.T, c *client.Client) error {
+			_, err := collect(t.Context(), c, "orders", 1, -1, client.UntilLatest())
+			return err
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake(t)
+			f.create("orders", 1)
+			f.describeGate = make(chan struct{})
+			c := connect(t, f, client.WithRequestTimeout(2*time.Second))
+			time.AfterFunc(5*time.Second, func() { close(f.describeGate) })
+			if err := ask(t, c); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
+	}
+}
+
+// TestPutToManyStreams goes past the streams for which Put keeps producers.
+func TestPutToManyStreams(t *testing.T) {
+	f := newFake(t)
+	c := connect(t, f)
+	for round := range 2 {
+		for i := range 300 {
+			name := fmt.Sprint("stream-", i)
+			if round == 0 {
+				f.create(name, 1)
+			}
+			if _, err := c.Put(t.Context(), name, record.Record{PartitionKey: "k", Data: []byte{byte(round)}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if diff := cmp.Diff([][]string{{"\x00", "\x01"}}, f.contents("stream-0")); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -37,8 +37,10 @@ type fake struct {
 	// connections; it is called under the mutex.
 	faults func(append int) fault
 	salt   uint32
-	// gate, if set before any append comes, holds them all until it is closed.
-	gate chan struct{}
+	// gate and describeGate, if set before any append or describe comes, hold them
+	// all until they are closed.
+	gate, describeGate chan struct{}
+	durability         protocol.DurabilityRequest // of the last append
 
 	mutex       sync.Mutex
 	streams     map[string]*fakeStream
@@ -229,6 +231,9 @@ func (s *fakeSession) handle(message protocol.Message) bool {
 		description, _ := s.find(m.Name)
 		s.write(description.AppendTo(nil, number))
 	case protocol.TypeDescribe:
+		if s.describeGate != nil {
+			<-s.describeGate
+		}
 		if description, found := s.find(parsed[protocol.Describe](s, message).Name); found {
 			s.write(description.AppendTo(nil, number))
 		} else {
@@ -323,6 +328,7 @@ func (s *fakeSession) append(number uint32, m protocol.Append, body []byte) bool
 	s.mutex.Lock()
 	due := s.faults(s.appends)
 	s.appends++
+	s.durability = m.Durability
 	ack, refused := s.appendLocked(m, body, due)
 	s.mutex.Unlock()
 	answer := ack.AppendTo(nil, number)

@@ -103,9 +103,9 @@ type batch struct {
 
 	state    batchState
 	producer protocol.Producer
-	// message is head and body, encoded once unless the lane is renewed. It may
-	// be written to only before it is sent and after it is answered; written says
-	// that the connection no longer reads it either.
+	// message is head and body, encoded once unless the lane is renewed. It is
+	// changed only before it is sent and after it is answered; written says that
+	// the connection has let go of it too, and the batch may serve other records.
 	message []byte
 	encoded bool
 	crc     uint32
@@ -160,7 +160,10 @@ func (b *batch) receive(message protocol.Message) bool {
 }
 
 // fail takes the loss of the connection.
-func (b *batch) fail(err error) { b.owner.answered(event{batch: b, err: err}) }
+func (b *batch) fail(err error) {
+	b.written.Store(true) // or never will be
+	b.owner.answered(event{batch: b, err: err})
+}
 
 // event is an answer on its way from the connection's reader to the sender.
 type event struct {

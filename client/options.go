@@ -50,8 +50,8 @@ func WithTLS(config *tls.Config) Option { return func(o *options) { o.tls = conf
 // 5 s by default.
 func WithDialTimeout(d time.Duration) Option { return func(o *options) { o.dialTimeout = d } }
 
-// WithRequestTimeout bounds the wait for one acknowledgement. When it passes, the
-// connection is taken for dead and opened anew; 30 s by default.
+// WithRequestTimeout bounds the wait for one answer. When it passes, the connection
+// is taken for dead and opened anew; 30 s by default.
 func WithRequestTimeout(d time.Duration) Option { return func(o *options) { o.requestTimeout = d } }
 
 // WithRetryBudget bounds how long one operation is retried; 1 min by default.

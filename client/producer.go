@@ -263,17 +263,28 @@ func (l *lane) seal() {
 
 // newBatch returns an empty batch. The caller holds the mutex.
 func (p *Producer) newBatch(l *lane) *batch {
-	var b *batch
-	if last := len(p.free) - 1; last >= 0 {
-		b = p.free[last]
-		p.free = p.free[:last]
-	} else {
+	b := p.reuse()
+	if b == nil {
 		b = &batch{owner: p}
+		b.written.Store(true)
 	}
 	p.generation++
 	p.outstanding++
 	b.lane, b.size, b.opened, b.generation = l, batchPrefixBytes, time.Now(), p.generation
 	return b
+}
+
+// reuse returns a settled batch, or nil. An answer can overtake the return of the
+// system call that sent the batch, and until then the connection's writer still
+// holds the message: such batches are passed over. The caller holds the mutex.
+func (p *Producer) reuse() *batch {
+	for i, b := range slices.Backward(p.free) {
+		if b.written.Load() {
+			p.free = slices.Delete(p.free, i, i+1)
+			return b
+		}
+	}
+	return nil
 }
 
 // answered takes an answer from the connection's reader.

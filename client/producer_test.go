@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace-io/millrace/client"
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
 )
 
@@ -459,5 +460,24 @@ func TestManyPutters(t *testing.T) {
 	}
 	if total != writers*each {
 		t.Errorf("%d records", total)
+	}
+}
+
+func TestProducerDurability(t *testing.T) {
+	f := newFake(t)
+	f.create("orders", 1)
+	c := connect(t, f)
+	p, err := c.NewProducer(t.Context(), "orders", client.WithDurability(record.Interval))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := produce(t.Context(), p, 1, newOutcomes()); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := protocol.RequireDurability(record.Interval); f.durability != want {
+		t.Errorf("asked for %d, want %d", f.durability, want)
 	}
 }

@@ -171,19 +171,14 @@ func (p *Producer) recycle(b *batch) {
 	size := b.size - batchPrefixBytes
 	clear(b.records)
 	clear(b.completions)
-	message := b.message
-	if !b.written.Load() {
-		// The connection's writer may still be looking at it: the answer can
-		// overtake the return of the system call.
-		message = nil
-	}
-	reset := batch{owner: p, records: b.records[:0], completions: b.completions[:0], message: message}
+	b.records, b.completions = b.records[:0], b.completions[:0]
+	b.lane, b.state, b.encoded, b.failed = nil, batchQueued, false, attempts{}
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	p.outstanding--
 	p.release(size)
 	if len(p.free) < freeBatchesMax {
-		p.free = append(p.free, &reset)
+		p.free = append(p.free, b)
 	}
 }
 
@@ -286,8 +281,7 @@ func (p *Producer) watch(r *round, l *lane) {
 		return
 	}
 	if c, err := p.client.open(); c != nil && err == nil {
-		c.stop(failure.New(failure.Disconnected, "client: put",
-			"no answer for %v", p.client.options.requestTimeout))
+		c.stop(p.client.errSilent())
 	}
 }
 

@@ -97,6 +97,8 @@ func (s *session) skipEmpty() error {
 // ask sends a request before there are subscriptions, and waits for its answer.
 func (s *session) ask(question request) (protocol.Message, error) {
 	s.out = question.AppendTo(s.out[:0], 1)
+	overdue := time.AfterFunc(s.client.options.requestTimeout, func() { _ = s.connection.socket.Close() })
+	defer overdue.Stop()
 	if err := s.write(s.out); err != nil {
 		return protocol.Message{}, err
 	}

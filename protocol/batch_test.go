@@ -237,8 +237,8 @@ func checkVerified(t tester, payload []byte, count int) {
 func TestVerifyBatchRejects(t *testing.T) {
 	hash := record.HashKey{Hi: 1, Lo: 2}
 	two := []record.Record{{PartitionKey: "a", Data: []byte("x")}, {PartitionKey: "b", Data: []byte("yy"), ExplicitHash: &hash}}
-	word := func(b []byte, at int, delta int) {
-		binary.LittleEndian.PutUint32(b[at:], uint32(int(binary.LittleEndian.Uint32(b[at:]))+delta))
+	word := func(b []byte, at int, delta int64) {
+		binary.LittleEndian.PutUint32(b[at:], uint32(int64(binary.LittleEndian.Uint32(b[at:]))+delta))
 	}
 	// Record 0 is at 76: table 12, key 8, data 8. Record 1 is at 104 and, being
 	// hashed, moves on to 108: table 28, key 8, data 8; the batch ends at 152.
