@@ -53,12 +53,12 @@ check: deps ## formatting, vet on several systems, staticcheck, tidy modules
 
 .PHONY: test-unit
 test-unit: deps ## go test
-	@$(STEP) "go test" go test ./...
+	@$(STEP) "go test" go test -timeout 8m ./...
 
 .PHONY: test-race
 test-race: deps ## go test -race -short (needs a C compiler)
 	@if command -v "$$(go env CC)" >/dev/null; then \
-		$(STEP) "go test -race" env CGO_ENABLED=1 go test -race -short ./...; \
+		$(STEP) "go test -race" env CGO_ENABLED=1 go test -race -short -timeout 10m ./...; \
 	else \
 		echo "SKIPPED go test -race: it links C code, and there is no C compiler ($$(go env CC))"; \
 	fi
