@@ -98,7 +98,11 @@ func Segment(path string, frames bool, emit func(finding any) error) error {
 		file.Close()
 		return fmt.Errorf("inspect: %s: %w", path, err)
 	}
-	defer s.Unpin()
+	defer func() {
+		if release := s.Unpin(); release != nil {
+			_ = release() // of a file that was only read
+		}
+	}()
 	if err := emit(headerOf(path, s.Header)); err != nil {
 		return err
 	}
