@@ -66,6 +66,7 @@ func (c *connection) parse(message protocol.Message) (work func(request uint32) 
 	case protocol.TypeFetch:
 		var fetch protocol.Fetch
 		err = fetch.Parse(message)
+		fetch.Start = c.pin(fetch.StreamID, fetch.Shard, fetch.Start)
 		return func(request uint32) error { return c.fetch(request, fetch) }, err
 	case protocol.TypeDescribe:
 		var describe protocol.Describe

@@ -45,6 +45,23 @@ func (c *connection) open(streamID uint64, id record.ShardID, start record.Start
 	return &feed{connection: c, stream: of, shard: from, id: id, cursor: cursor}, nil
 }
 
+// pin turns the latest record into the number that it has when the request is
+// read, so that what the client sends behind it counts as later.
+func (c *connection) pin(streamID uint64, id record.ShardID, start record.Start) record.Start {
+	if start.Kind != record.StartLatest {
+		return start
+	}
+	of, err := c.server.store.StreamByID(streamID)
+	if err != nil {
+		return start // open will say so
+	}
+	from, err := of.Shard(id)
+	if err != nil {
+		return start
+	}
+	return record.AtSequence(from.Next())
+}
+
 // next returns the frames that follow, up to maximum bytes but at least one; an
 // empty chunk if there are none yet. The chunk is valid until the cursor moves.
 func (f *feed) next(maximum int) (chunk, error) {
@@ -85,6 +102,7 @@ func (c *connection) subscribe(message protocol.Message) error {
 	if err := m.Parse(message); err != nil {
 		return c.violation(message.Request, err)
 	}
+	m.Start = c.pin(m.StreamID, m.Shard, m.Start)
 	ctx, cancel := context.WithCancel(c.reading)
 	s := &subscription{cancel: cancel, topped: make(chan struct{}, 1)}
 	s.balance.Store(int64(m.Credits))
