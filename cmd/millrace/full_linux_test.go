@@ -11,6 +11,7 @@ import (
 	"github.com/millrace-io/millrace/client"
 	"github.com/millrace-io/millrace/cmd/millrace/internal/killtest"
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/record"
 	"github.com/millrace-io/millrace/server"
 	"github.com/millrace-io/millrace/stream"
 	"github.com/millrace-io/millrace/wal"
@@ -64,7 +65,7 @@ func TestFullDisk(t *testing.T) {
 			t.Errorf("shutdown: %v", err)
 		}
 	})
-	createKilled(t, s.NativeAddress())
+	createKilled(t, s.NativeAddress(), record.Group)
 	cl, err := client.New(t.Context(), s.NativeAddress())
 	if err != nil {
 		t.Fatal(err)

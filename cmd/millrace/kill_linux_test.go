@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace-io/millrace/client"
 	"github.com/millrace-io/millrace/cmd/millrace/internal/killtest"
+	"github.com/millrace-io/millrace/record"
 )
 
 const (
@@ -21,6 +22,9 @@ const (
 	fullEvery = 50
 	// killAfterMax is the most acknowledgements before a kill.
 	killAfterMax = 4000
+	// killEpoch is how many rounds share a directory and a ledger, whose memory
+	// grows with every record sent.
+	killEpoch = 1000
 )
 
 // killRounds is how many rounds to run: MILLRACE_KILL_ROUNDS, or the default.
@@ -53,15 +57,37 @@ func buildBinary(t *testing.T) string {
 // checks that it kept its promises, many times over. The random choices follow
 // from a seed that is printed, but the moment of a kill does not repeat exactly.
 func TestKill(t *testing.T) {
-	rounds := killRounds(t)
-	binary, data := buildBinary(t), filepath.Join(t.TempDir(), "data")
+	binary := buildBinary(t)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
+	rounds := killRounds(t)
+	for _, c := range []struct {
+		durability record.Durability
+		rounds     int
+	}{
+		{record.Group, rounds},
+		// A process that dies loses nothing in the weaker modes either: the
+		// kernel has every acknowledged record.
+		{record.Interval, rounds / 10},
+		{record.None, rounds / 10},
+	} {
+		t.Run(c.durability.String(), func(t *testing.T) {
+			for left := c.rounds; left > 0; left -= killEpoch {
+				killRepeatedly(t, binary, random, c.durability, min(left, killEpoch))
+			}
+		})
+	}
+}
+
+// killRepeatedly runs rounds on one data directory.
+func killRepeatedly(t *testing.T, binary string, random *rand.Rand, durability record.Durability, rounds int) {
+	t.Helper()
+	data := filepath.Join(t.TempDir(), "data")
 	start := func() *killtest.Process {
 		// Small segments, so that kills meet rolls and seals as well.
-		p, err := killtest.Start(binary, "serve", "--data", data, "--native-address", "127.0.0.1:0", "--admin-address", "127.0.0.1:0",
-			"--segment-bytes-min", "64KiB", "--segment-bytes-max", "1MiB", "--output", "jsonl")
+		p, err := killtest.Start(t.Context(), binary, "serve", "--data", data, "--native-address", "127.0.0.1:0",
+			"--admin-address", "127.0.0.1:0", "--segment-bytes-min", "64KiB", "--segment-bytes-max", "1MiB", "--output", "jsonl")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +96,7 @@ func TestKill(t *testing.T) {
 	ledger := killtest.NewLedger()
 	began := time.Now()
 	process := start()
-	createKilled(t, process.Address)
+	createKilled(t, process.Address, durability)
 	for round := 1; round <= rounds; round++ {
 		w := killtest.Workload{
 			Stream:     killStream,
@@ -105,17 +131,20 @@ func TestKill(t *testing.T) {
 	}
 	t.Logf("%d rounds, %d records sent, %d acknowledged, 0 lost, 0 duplicated, 0 phantom, %d segments, %v",
 		rounds, ledger.Sent(), ledger.Acknowledged(), len(segments), time.Since(began).Round(time.Millisecond))
+	if err := os.RemoveAll(data); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // createKilled makes the stream of the test.
-func createKilled(t *testing.T, address string) {
+func createKilled(t *testing.T, address string, durability record.Durability) {
 	t.Helper()
 	cl, err := client.New(t.Context(), address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cl.Close()
-	if _, err := cl.CreateStream(t.Context(), client.StreamConfig{Name: killStream, Shards: 4, RetentionTime: -1}); err != nil {
+	if _, err := cl.CreateStream(t.Context(), client.StreamConfig{Name: killStream, Shards: 4, Durability: durability, RetentionTime: -1}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -3,6 +3,7 @@ package killtest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,9 +25,10 @@ type Process struct {
 }
 
 // Start runs the binary with the arguments, which must make it print its
-// endpoints as one JSON object when it is ready, and waits for that.
-func Start(binary string, arguments ...string) (*Process, error) {
-	p := &Process{command: exec.Command(binary, arguments...), log: &tail{}, exited: make(chan struct{})}
+// endpoints as one line of JSON when it is ready, and waits for that. It is
+// killed when ctx ends.
+func Start(ctx context.Context, binary string, arguments ...string) (*Process, error) {
+	p := &Process{command: exec.CommandContext(ctx, binary, arguments...), log: &tail{}, exited: make(chan struct{})}
 	p.command.Stderr = p.log
 	// The server must not outlive a test that is killed itself.
 	p.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
