@@ -75,8 +75,11 @@ type Frames struct {
 // Cursor returns a cursor that will deliver what start names and everything
 // after it. A sequence number that was trimmed is an error of kind
 // failure.Trimmed; one that lies more than one behind the newest record is
-// failure.InvalidArgument.
+// failure.InvalidArgument. A closed log answers failure.Closed.
 func (l *Log) Cursor(start record.Start) (*Cursor, error) {
+	if err := l.Err(); errors.Is(err, failure.Closed) {
+		return nil, err
+	}
 	c := &Cursor{log: l, wake: make(chan struct{}, 1)}
 	first, next := l.first.Load(), l.Next()
 	switch start.Kind {

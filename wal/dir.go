@@ -43,6 +43,7 @@ type Dir struct {
 
 	syncs   chan struct{} // one token per running fdatasync
 	buffers chan []byte   // free staging buffers of StagingBytes
+	waiters sync.Pool     // of *waiter
 
 	mu     sync.Mutex // guards the fields below; taken before the manifest's lock and never with a log's
 	open   map[uint64]*Log
@@ -130,6 +131,7 @@ func newDir(path string, o Options) *Dir {
 		path: path, options: o, open: make(map[uint64]*Log),
 		syncs:   make(chan struct{}, o.SyncsMax),
 		buffers: make(chan []byte, 16),
+		waiters: sync.Pool{New: newWaiter},
 	}
 	if o.Seed != 0 {
 		d.random = rand.New(rand.NewPCG(o.Seed, o.Seed))

@@ -525,6 +525,9 @@ func TestClosedLogSaysSo(t *testing.T) {
 		t.Errorf("wait: %v, want failure.Closed", err)
 	}
 	c.Close()
+	if _, err := l.Cursor(record.TrimHorizon()); !errors.Is(err, failure.Closed) {
+		t.Errorf("cursor: %v, want failure.Closed", err)
+	}
 	if _, err := l.Append(context.Background(), makeRecords(1, 1, 1), none); !errors.Is(err, failure.Closed) {
 		t.Errorf("append: %v, want failure.Closed", err)
 	}

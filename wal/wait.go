@@ -2,7 +2,6 @@ package wal
 
 import (
 	"context"
-	"sync"
 
 	"github.com/millrace-io/millrace/record"
 	"github.com/millrace-io/millrace/segment"
@@ -21,8 +20,10 @@ type waitFor struct {
 	sealed  *segment.Segment
 }
 
-// waiters are reused, so that waiting does not allocate.
-var waiters = sync.Pool{New: func() any { return &waiter{wake: make(chan struct{}, 1)} }}
+// newWaiter serves the pool of a directory: waiters are reused, so that waiting
+// does not allocate. The pool is not a global one, because a channel made in a
+// testing/synctest bubble must not leave it.
+func newWaiter() any { return &waiter{wake: make(chan struct{}, 1)} }
 
 // reached reports whether the record got as far as asked.
 func (l *Log) reached(last uint64, durable bool) bool {
@@ -43,7 +44,7 @@ func (l *Log) happened(w waitFor) bool {
 // parkLocked waits until w happened or the log refuses. It is called with mu
 // held and returns with it held.
 func (l *Log) parkLocked(ctx context.Context, what waitFor) error {
-	w := waiters.Get().(*waiter)
+	w := l.dir.waiters.Get().(*waiter)
 	w.waitFor = what
 	l.waiters = append(l.waiters, w)
 	l.mu.Unlock()
@@ -58,7 +59,7 @@ func (l *Log) parkLocked(ctx context.Context, what waitFor) error {
 		l.forgetLocked(w)
 	}
 	w.waitFor = waitFor{}
-	waiters.Put(w)
+	l.dir.waiters.Put(w)
 	return err
 }
 
