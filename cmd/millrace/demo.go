@@ -58,7 +58,7 @@ durability group every acknowledgement has waited for one.`,
 		if err != nil {
 			return err
 		}
-		return render.Print(a.Out, format, report, func(bool) render.Table { return demoTable(report, data) })
+		return render.Print(a.Out, format, report, func(bool) render.Tables { return render.Tables{demoTable(report, data)} })
 	}
 	return cmd
 }

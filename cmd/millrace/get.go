@@ -94,13 +94,13 @@ func (a *app) read(stream string, f readFlags, c *connection) error {
 		records = follow.Last(f.last, records)
 	}
 	out := bufio.NewWriterSize(a.Out, 64<<10)
-	if err := print(out, records, appendRecord); err != nil {
+	if err := printAll(out, records, appendRecord); err != nil {
 		return errors.Join(err, out.Flush())
 	}
 	if err := out.Flush(); err != nil || !f.follow {
 		return err
 	}
-	err = follows(a.drain, out, comeIn(a.drain, cl, stream, future), appendRecord)
+	err = printComing(a.drain, out, comeIn(a.drain, cl, stream, future), appendRecord)
 	if err == nil && terminal.Interrupted(a.drain) {
 		return terminal.ErrInterrupted
 	}
@@ -121,16 +121,16 @@ func (f *readFlags) validate() error {
 }
 
 // appender returns how a record is rendered.
-func (f *readFlags) appender() (func([]byte, lines.Record) ([]byte, error), error) {
+func (f *readFlags) appender() (func([]byte, lines.Record) []byte, error) {
 	switch f.output {
 	case "json", "jsonl":
-		return func(b []byte, r lines.Record) ([]byte, error) { return lines.AppendJSON(b, r, f.base64) }, nil
+		return func(b []byte, r lines.Record) []byte { return lines.AppendJSON(b, r, f.base64) }, nil
 	case "text":
 		format, err := lines.ParseFormat(f.format)
 		if err != nil {
 			return nil, usageError{err}
 		}
-		return func(b []byte, r lines.Record) ([]byte, error) { return format.Append(b, r), nil }, nil
+		return format.Append, nil
 	default:
 		return nil, usageErrorf("--output %s: use text or json", f.output)
 	}
@@ -175,16 +175,14 @@ func (f *readFlags) start(first, next uint64) (start record.Start, empty bool) {
 	}
 }
 
-// print writes records until they end.
-func print(out *bufio.Writer, records iter.Seq2[lines.Record, error], appendRecord func([]byte, lines.Record) ([]byte, error)) error {
+// printAll writes records until they end.
+func printAll(out *bufio.Writer, records iter.Seq2[lines.Record, error], appendRecord func([]byte, lines.Record) []byte) error {
 	var buffer []byte
 	for rec, err := range records {
 		if err != nil {
 			return err
 		}
-		if buffer, err = appendRecord(buffer[:0], rec); err != nil {
-			return err
-		}
+		buffer = appendRecord(buffer[:0], rec)
 		if _, err := out.Write(buffer); err != nil {
 			return err
 		}
@@ -192,8 +190,8 @@ func print(out *bufio.Writer, records iter.Seq2[lines.Record, error], appendReco
 	return nil
 }
 
-// follows writes records as they come, each at once.
-func follows(ctx context.Context, out *bufio.Writer, records iter.Seq2[lines.Record, error], appendRecord func([]byte, lines.Record) ([]byte, error)) error {
+// printComing writes records as they come, each at once.
+func printComing(ctx context.Context, out *bufio.Writer, records iter.Seq2[lines.Record, error], appendRecord func([]byte, lines.Record) []byte) error {
 	for rec, err := range records {
 		if err != nil {
 			if ctx.Err() != nil {
@@ -201,11 +199,7 @@ func follows(ctx context.Context, out *bufio.Writer, records iter.Seq2[lines.Rec
 			}
 			return err
 		}
-		buffer, err := appendRecord(nil, rec)
-		if err != nil {
-			return err
-		}
-		if _, err := out.Write(buffer); err != nil {
+		if _, err := out.Write(appendRecord(nil, rec)); err != nil {
 			return err
 		}
 		if err := out.Flush(); err != nil {

@@ -100,8 +100,8 @@ type endpoints struct {
 func (f *serveFlags) announce(a *app) func(context.Context, *server.Server) error {
 	return func(_ context.Context, s *server.Server) error {
 		at := endpoints{s.NativeAddress(), s.AdminAddress(), f.data}
-		return render.Print(a.Out, f.format, at, func(bool) render.Table {
-			return render.Table{Columns: []string{"NATIVE", "ADMIN", "DATA"}, Rows: [][]string{{at.Native, at.Admin, at.Data}}}
+		return render.Print(a.Out, f.format, at, func(bool) render.Tables {
+			return render.Tables{{Columns: []string{"NATIVE", "ADMIN", "DATA"}, Rows: [][]string{{at.Native, at.Admin, at.Data}}}}
 		})
 	}
 }

@@ -64,8 +64,8 @@ disk within the sync interval, with none that it survives the process.`,
 		if err != nil {
 			return err
 		}
-		return render.Print(a.Out, format, created, func(wide bool) render.Table {
-			return streamsTable([]streamView{created}, wide)
+		return render.Print(a.Out, format, created, func(wide bool) render.Tables {
+			return render.Tables{streamsTable([]streamView{created}, wide)}
 		})
 	}
 	return cmd

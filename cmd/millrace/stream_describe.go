@@ -35,7 +35,9 @@ record will get. With --output wide the hash ranges are shown as well.`,
 		if err != nil {
 			return err
 		}
-		return render.Print(a.Out, format, view, func(wide bool) render.Table { return shardsTable(view, wide) })
+		return render.Print(a.Out, format, view, func(wide bool) render.Tables {
+			return render.Tables{streamsTable([]streamView{view}, wide), shardsTable(view, wide)}
+		})
 	}
 	return cmd
 }

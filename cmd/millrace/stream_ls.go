@@ -45,7 +45,7 @@ func newStreamList(a *app) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return render.Print(a.Out, format, streams, func(wide bool) render.Table { return streamsTable(streams, wide) })
+		return render.Print(a.Out, format, streams, func(wide bool) render.Tables { return render.Tables{streamsTable(streams, wide)} })
 	}
 	return cmd
 }

@@ -31,8 +31,8 @@ func newVersion(a *app) *cobra.Command {
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error {
 			b := thisBuild()
-			return render.Print(a.Out, format, b, func(bool) render.Table {
-				return render.Table{Rows: [][]string{{"millrace " + b.Version, b.Commit, b.Go, b.Platform}}}
+			return render.Print(a.Out, format, b, func(bool) render.Tables {
+				return render.Tables{{Rows: [][]string{{"millrace " + b.Version, b.Commit, b.Go, b.Platform}}}}
 			})
 		},
 	}

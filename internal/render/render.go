@@ -47,9 +47,9 @@ func (f *Format) Type() string { return "format" }
 // Wide reports whether the exact, longer form is wanted.
 func (f Format) Wide() bool { return f == FormatWide }
 
-// Print writes a result in the chosen format. The table is called only where
-// one is printed. A slice is printed by FormatJSONL with one element a line.
-func Print(w io.Writer, format Format, value any, table func(wide bool) Table) error {
+// Print writes a result in the chosen format. The table is made only where one is
+// printed. A slice is printed by FormatJSONL with one element a line.
+func Print(w io.Writer, format Format, value any, table func(wide bool) Tables) error {
 	switch format {
 	case FormatJSON:
 		return printJSON(w, value, "  ")
@@ -79,6 +79,18 @@ func printJSON(w io.Writer, value any, indent string) error {
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", indent)
 	return encoder.Encode(value)
+}
+
+// Tables are printed one below the other, with an empty line between.
+type Tables []Table
+
+// String renders the tables.
+func (t Tables) String() string {
+	var parts []string
+	for _, table := range t {
+		parts = append(parts, table.String())
+	}
+	return strings.Join(parts, "\n")
 }
 
 // Table is aligned columns of text.

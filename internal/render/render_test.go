@@ -26,14 +26,14 @@ func sample() stream {
 	}
 }
 
-func (s stream) table(wide bool) Table {
+func (s stream) table(wide bool) Tables {
 	table := Table{Columns: []string{"NAME", ">SHARDS"}, Rows: [][]string{{s.Name, "2"}, {"µ", "12345678"}}}
 	if wide {
 		table.Columns = append(table.Columns, "TAGS")
 		table.Rows[0] = append(table.Rows[0], "-")
 		table.Rows[1] = append(table.Rows[1], "a b")
 	}
-	return table
+	return Tables{table}
 }
 
 func TestPrint(t *testing.T) {
@@ -89,6 +89,13 @@ func TestPrintLists(t *testing.T) {
 		if diff := cmp.Diff(want, out.String()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", format, diff)
 		}
+	}
+}
+
+func TestTablesOneBelowTheOther(t *testing.T) {
+	one := Table{Columns: []string{"A"}, Rows: [][]string{{"1"}}}
+	if got := (Tables{one, one}).String(); got != "A\n1\n\nA\n1\n" {
+		t.Errorf("got %q", got)
 	}
 }
 
