@@ -187,10 +187,14 @@ func TestSyncDoesNotCoverWhatIsWrittenMeanwhile(t *testing.T) {
 // duty forgotten at a time: the correct one must survive every image, each
 // other must be caught.
 func TestPlantedBugsAreCaught(t *testing.T) {
+	seeds := uint64(200)
+	if testing.Short() {
+		seeds = 40
+	}
 	for _, forgotten := range []string{"", "sync data", "sync flag", "sync file", "sync directory", "sync parent"} {
 		t.Run("without "+forgotten, func(t *testing.T) {
 			violations := 0
-			for seed := range uint64(200) {
+			for seed := range seeds {
 				violations += commitAndCrash(t, seed, forgotten)
 			}
 			if (violations > 0) != (forgotten != "") {
