@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
 )
 
@@ -91,9 +92,8 @@ func WithBatchBytes(n int) ProducerOption { return func(o *producerOptions) { o.
 // beyond it Produce waits. 64 MiB by default.
 func WithBufferBytes(n int) ProducerOption { return func(o *producerOptions) { o.bufferBytes = n } }
 
-// inFlightMax is the most batches of one shard under way: as many as a log
-// remembers of each producer, so that all of them can safely be sent again.
-const inFlightMax = 16
+// inFlightMax is the most batches of one shard under way.
+const inFlightMax = protocol.ProducerBatchesMax
 
 // WithInFlight bounds the batches of one shard that await acknowledgement, from 1
 // to 16; 4 by default.

@@ -80,6 +80,11 @@ const batchTemplate = "\x28\x00\x00\x00MRB1" +
 	"\x00\x00" +
 	"\x20\x00\x00\x00\x14\x00\x00\x00" // Batch: vtable, records
 
+// ProducerBatchesMax is how many of its newest batches a log remembers of each
+// idempotent producer, and so how many of them may await acknowledgement in one
+// log: all of these can be sent again without harm.
+const ProducerBatchesMax = 16
+
 // Producer identifies an idempotent producer and the place of a batch among all
 // that it sends to one log. The zero value means that the batch has none.
 type Producer struct {

@@ -319,13 +319,27 @@ func TestIdempotentProducer(t *testing.T) {
 	if l.Next() != 106 {
 		t.Errorf("next is %d: something was appended twice", l.Next())
 	}
-	for i := range BatchesRemembered {
+	for i := range protocol.ProducerBatchesMax {
 		if _, err := send(protocol.Producer{ID: 5, Epoch: 2, Sequence: uint32(5 + i)}, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if _, err := send(protocol.Producer{ID: 5, Epoch: 2, Sequence: 0}, 3); !errors.Is(err, failure.SequenceDuplicate) {
 		t.Errorf("forgotten batch: %v, want failure.SequenceDuplicate", err)
+	}
+}
+
+func TestProducerMustBeginAtItsBeginning(t *testing.T) {
+	_, _, l := heap(t, Options{}, LogOptions{})
+	ctx := context.Background()
+	if _, err := l.Append(ctx, makeRecords(1, 1, 10), protocol.Producer{ID: 9, Sequence: 4}); !errors.Is(err, failure.SequenceGap) {
+		t.Errorf("an unknown producer in the middle: %v, want failure.SequenceGap", err)
+	}
+	if _, err := l.Append(ctx, makeRecords(1, 1, 10), protocol.Producer{ID: 9}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Append(ctx, makeRecords(1, 1, 10), protocol.Producer{ID: 9, Epoch: 1, Sequence: 1}); !errors.Is(err, failure.SequenceGap) {
+		t.Errorf("a new epoch in the middle: %v, want failure.SequenceGap", err)
 	}
 }
 

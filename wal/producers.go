@@ -9,11 +9,6 @@ import (
 	"github.com/millrace-io/millrace/record"
 )
 
-// BatchesRemembered is how many of its newest batches a log remembers of each
-// idempotent producer. A producer must not have more batches unacknowledged in
-// one log, or it could not learn where a repeated one went.
-const BatchesRemembered = 16
-
 // producerTable remembers what idempotent producers sent to one log.
 //
 //	off size TABLE of the manifest, little-endian, producers back to back
@@ -34,7 +29,7 @@ type producerState struct {
 	epoch   uint16
 	next    uint32 // producer sequence of the record to come; wraps
 	last    uint64 // sequence number of its newest record: the smallest is forgotten first
-	batches [BatchesRemembered]producerBatch
+	batches [protocol.ProducerBatchesMax]producerBatch
 	count   int // of batches, oldest at 0
 }
 
@@ -59,6 +54,13 @@ func newProducerTable(maximum int) producerTable {
 func (t *producerTable) check(p protocol.Producer, count int) (r record.Range, repeated bool, err error) {
 	s := t.known[p.ID]
 	if s == nil || p.Epoch > s.epoch {
+		if p.Sequence != 0 {
+			// A batch before it was refused, or the producer was silent for
+			// so long that it was forgotten: it must not be appended out of
+			// order, and begins again under another id.
+			return record.Range{}, false, failure.New(failure.SequenceGap, "append",
+				"producer %d sent record %d, but nothing is known of its records before; begin a new epoch or use a new id", p.ID, p.Sequence)
+		}
 		return record.Range{}, false, nil
 	}
 	if p.Epoch < s.epoch {
@@ -94,7 +96,7 @@ func (t *producerTable) note(p protocol.Producer, r record.Range) {
 	if s.epoch != p.Epoch {
 		s.epoch, s.count = p.Epoch, 0
 	}
-	if s.count == BatchesRemembered {
+	if s.count == protocol.ProducerBatchesMax {
 		copy(s.batches[:], s.batches[1:])
 		s.count--
 	}
@@ -154,7 +156,7 @@ func (t *producerTable) decode(b []byte) error {
 			last:  binary.LittleEndian.Uint64(b[16:]),
 		}
 		b = b[producerHeaderSize:]
-		if s.count > BatchesRemembered || len(b) < s.count*producerBatchSize {
+		if s.count > protocol.ProducerBatchesMax || len(b) < s.count*producerBatchSize {
 			return failure.New(failure.Corrupt, "producer table", "producer %d claims %d batches", s.id, s.count)
 		}
 		for i := range s.count {

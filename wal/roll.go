@@ -13,6 +13,7 @@ import (
 
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/internal/vfs"
+	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
 	"github.com/millrace-io/millrace/segment"
 )
@@ -237,7 +238,7 @@ func (l *Log) beginPreparingLocked() (doneLocked func()) {
 
 // tableSizeLocked bounds the bytes of the producer table in the manifest.
 func (l *Log) tableSizeLocked() int64 {
-	return int64(len(l.producers.known)+1) * (producerHeaderSize + BatchesRemembered*producerBatchSize)
+	return int64(len(l.producers.known)+1) * (producerHeaderSize + protocol.ProducerBatchesMax*producerBatchSize)
 }
 
 // prepareLocked makes the next spare in the background once the tail is half
