@@ -1,7 +1,6 @@
 package stream_test
 
 import (
-	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,19 +22,8 @@ func fill(t *testing.T, to *stream.Stream) {
 
 func first(s *stream.Stream) uint64 { return s.Describe().Shards[0].First }
 
-// bubble runs a test in virtual time. A channel made in a bubble must not be used
-// outside of it, and the engine keeps some in a pool: two collections empty it.
-func bubble(t *testing.T, test func(t *testing.T)) {
-	t.Helper()
-	defer func() {
-		runtime.GC()
-		runtime.GC()
-	}()
-	synctest.Test(t, test)
-}
-
 func TestRetentionByTimeRunsByItself(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		o := onDisk(crashfs.New(crashfs.Options{}))
 		o.RetentionInterval = time.Minute
 		s := open(t, t.TempDir(), o)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -180,19 +179,8 @@ func TestHalfClosedConnectionGetsItsAnswers(t *testing.T) {
 	p.closed()
 }
 
-// bubble runs a test in virtual time. A channel made in a bubble must not be used
-// outside of it, and the engine keeps some in a pool: two collections empty it.
-func bubble(t *testing.T, test func(t *testing.T)) {
-	t.Helper()
-	defer func() {
-		runtime.GC()
-		runtime.GC()
-	}()
-	synctest.Test(t, test)
-}
-
 func TestTimeouts(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := startQuietly(t, native.Options{})
 		made := f.create(t, stream.Config{Name: "a", Durability: record.None})
 		took := func(limit time.Duration, act func(p *peer)) {
@@ -240,7 +228,7 @@ func TestTimeouts(t *testing.T) {
 }
 
 func TestClientThatTakesNothingIsDropped(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		f := startQuietly(t, native.Options{})
 		made := f.create(t, stream.Config{Name: "a", Durability: record.None})
 		stuck, well := f.pipe(t).greet(), f.pipe(t).greet()
