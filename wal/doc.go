@@ -1,9 +1,7 @@
 // Package wal keeps logs: append-only sequences of records in segment files,
 // with group commit, recovery, cursors and retention.
 //
-//	d, err := wal.OpenDir("data", wal.Options{})
-//	err = d.CreateLogs(1)
-//	l, err := d.OpenLog(1, wal.LogOptions{})          // record.Group: an append returns after fdatasync
+//	l, err := wal.Open("data", wal.Options{}, wal.LogOptions{}) // record.Group: an append returns after fdatasync
 //	r, err := l.Append(ctx, records, protocol.Producer{})
 //	c, err := l.Cursor(record.TrimHorizon())
 //	for c.Next(ctx) {
@@ -41,6 +39,7 @@
 //
 // # File map
 //
+//	open.go      the form for a single log
 //	dir.go       the directory: lock, logs, shared pools
 //	manifest*.go the bookkeeping file; catalogue.go what it says
 //	log.go       the state of one log; wait.go its waiters

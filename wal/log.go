@@ -2,6 +2,7 @@ package wal
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ type Log struct {
 	id      uint64
 	dir     *Dir
 	options LogOptions
+	ownsDir bool // opened by Open: closing it closes the directory
 
 	mu         sync.Mutex // guards the fields down to the blank line
 	refused    error      // why appends fail: closed, poisoned, damaged, read-only
@@ -257,6 +259,9 @@ func (l *Log) Close() error {
 	l.dir.mu.Lock()
 	delete(l.dir.open, l.id)
 	l.dir.mu.Unlock()
+	if l.ownsDir {
+		err = errors.Join(err, l.dir.Close())
+	}
 	return err
 }
 
