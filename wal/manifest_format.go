@@ -32,7 +32,7 @@ import (
 //	  4    2  type
 //	  6    2  zero
 //	  8    8  log
-//	 16    .  fields of 8 bytes each, by type (see editFields)
+//	 16    .  fields of 8 bytes each, by type (see editShapes)
 const (
 	manifestMagic      = "MRMAN\x00\x00\x01"
 	manifestVersion    = 1
@@ -56,10 +56,21 @@ const (
 	editProducersKnown editType = 8 // next sequence, then the table as producers.go draws it
 )
 
-// editFields is how many 8-byte fields an edit of each type has at least.
-var editFields = map[editType]int{
-	editLogAdded: 3, editLogRemoved: 0, editSegmentAdded: 2, editSegmentSealed: 4,
-	editSegmentEnds: 4, editTrimmed: 1, editProducersKnown: 1, editSegmentDropped: 1,
+// editShape names an edit and its fields of 8 bytes.
+type editShape struct {
+	name   string
+	fields []string
+}
+
+var editShapes = map[editType]editShape{
+	editLogAdded:       {"log added", []string{"next_segment", "first_sequence", "last_time"}},
+	editLogRemoved:     {"log removed", nil},
+	editSegmentAdded:   {"segment added", []string{"segment", "base_sequence"}},
+	editSegmentSealed:  {"segment sealed", []string{"segment", "footer_offset", "next_sequence", "last_time"}},
+	editSegmentEnds:    {"segment ends", []string{"segment", "end_offset", "next_sequence", "last_time"}},
+	editTrimmed:        {"trimmed", []string{"first_sequence"}},
+	editProducersKnown: {"producers", []string{"next_sequence"}},
+	editSegmentDropped: {"segment dropped", []string{"segment"}},
 }
 
 // edit is one change to the bookkeeping of one log.
@@ -71,7 +82,7 @@ type edit struct {
 }
 
 func appendEdit(b []byte, e edit) []byte {
-	n := editFields[e.kind]
+	n := len(editShapes[e.kind].fields)
 	table := (len(e.table) + 7) &^ 7
 	b = binary.LittleEndian.AppendUint32(b, uint32(editHeaderSize+8*n+table))
 	b = binary.LittleEndian.AppendUint16(b, uint16(e.kind))
@@ -109,37 +120,87 @@ func encodeManifestHeader(number uint64, salt uint32) []byte {
 	return b
 }
 
-// parseManifest replays the bytes of a manifest into a fresh catalogue.
-func parseManifest(b []byte) (catalogue, error) {
+// parseManifestHeader returns the salt of a manifest's records.
+func parseManifestHeader(b []byte) (salt uint32, err error) {
 	if len(b) < manifestHeaderSize || !bytes.Equal(b[:8], []byte(manifestMagic)) {
-		return nil, failure.New(failure.NotOurs, "manifest", "the file does not begin with the magic of a manifest")
+		return 0, failure.New(failure.NotOurs, "manifest", "the file does not begin with the magic of a manifest")
 	}
 	if binary.LittleEndian.Uint32(b[28:]) != protocol.Checksum(0, b[:28]) {
-		return nil, failure.New(failure.Corrupt, "manifest", "the header does not match its checksum")
+		return 0, failure.New(failure.Corrupt, "manifest", "the header does not match its checksum")
 	}
 	if v := binary.LittleEndian.Uint32(b[8:]); v != manifestVersion {
-		return nil, failure.New(failure.NewerVersion, "manifest", "version %d is newer than %d; upgrade to read it", v, manifestVersion)
+		return 0, failure.New(failure.NewerVersion, "manifest", "version %d is newer than %d; upgrade to read it", v, manifestVersion)
 	}
-	salt := binary.LittleEndian.Uint32(b[24:])
-	logs := make(catalogue)
+	return binary.LittleEndian.Uint32(b[24:]), nil
+}
+
+// walkManifest hands the edits of a manifest to visit and returns the end of
+// the last good record.
+func walkManifest(b []byte, visit func(offset int, e edit) error) (end int, salt uint32, err error) {
+	salt, err = parseManifestHeader(b)
+	if err != nil {
+		return 0, 0, err
+	}
 	off := manifestHeaderSize
 	for off+recordHeaderSize <= len(b) {
 		record, ok := recordAt(b, off, salt)
 		if !ok {
 			break
 		}
-		if err := logs.applyRecord(record[recordHeaderSize:]); err != nil {
-			return nil, fmt.Errorf("manifest: record at offset %d: %w", off, err)
+		if err := walkRecord(record[recordHeaderSize:], func(e edit) error { return visit(off, e) }); err != nil {
+			return off, salt, fmt.Errorf("manifest: record at offset %d: %w", off, err)
 		}
 		off += (len(record) + 7) &^ 7
 	}
-	for later := off + 8; later+recordHeaderSize <= len(b); later += 8 {
+	return off, salt, nil
+}
+
+// parseManifest replays the bytes of a manifest into a fresh catalogue.
+func parseManifest(b []byte) (catalogue, error) {
+	logs := make(catalogue)
+	end, salt, err := walkManifest(b, func(_ int, e edit) error { return logs.apply(e) })
+	if err != nil {
+		return nil, err
+	}
+	for later := end + 8; later+recordHeaderSize <= len(b); later += 8 {
 		if _, ok := recordAt(b, later, salt); ok {
 			return nil, failure.New(failure.Corrupt, "manifest",
-				"the record at offset %d is damaged: the one at %d was written after it", off, later)
+				"the record at offset %d is damaged: the one at %d was written after it", end, later)
 		}
 	}
 	return logs, nil
+}
+
+// Edit is one change that a manifest notes, for tools that show it.
+type Edit struct {
+	// Offset is that of the record that holds the edit.
+	Offset int64
+	// Name says what it does: "segment sealed".
+	Name string
+	// Log is the log it is about.
+	Log uint64
+	// Fields are its numbers by name, for instance "next_sequence".
+	Fields map[string]uint64
+	// TableBytes is the size of the producer table in it.
+	TableBytes int
+}
+
+// ReadManifest hands the edits in the bytes of a MANIFEST file to visit, up to
+// the end or the first record that is not good, and returns where that is. It
+// does not judge what follows, and may look at the file of a live writer.
+func ReadManifest(b []byte, visit func(Edit) error) (end int64, err error) {
+	off, _, err := walkManifest(b, func(offset int, e edit) error {
+		shape := editShapes[e.kind]
+		shown := Edit{
+			Offset: int64(offset), Name: shape.name, Log: e.log,
+			Fields: make(map[string]uint64, len(shape.fields)), TableBytes: len(e.table),
+		}
+		for i, name := range shape.fields {
+			shown.Fields[name] = e.fields[i]
+		}
+		return visit(shown)
+	})
+	return int64(off), err
 }
 
 // recordAt returns the record at off if its length and CRC are good.
@@ -152,18 +213,19 @@ func recordAt(b []byte, off int, salt uint32) ([]byte, bool) {
 	return record, recordCRC(salt, record) == binary.LittleEndian.Uint32(record[4:])
 }
 
-// applyRecord applies the edits of one record.
-func (c catalogue) applyRecord(b []byte) error {
+// walkRecord hands the edits of one record to visit.
+func walkRecord(b []byte, visit func(edit) error) error {
 	for len(b) > 0 {
 		if len(b) < editHeaderSize {
 			return failure.New(failure.Corrupt, "edit", "%d bytes are too few", len(b))
 		}
 		length := int64(binary.LittleEndian.Uint32(b))
 		e := edit{kind: editType(binary.LittleEndian.Uint16(b[4:])), log: binary.LittleEndian.Uint64(b[8:])}
-		n, known := editFields[e.kind]
+		shape, known := editShapes[e.kind]
 		if !known {
 			return failure.New(failure.NewerVersion, "edit", "type %d is of a newer version; upgrade to read it", e.kind)
 		}
+		n := len(shape.fields)
 		least := int64(editHeaderSize + 8*n)
 		if length < least || length > int64(len(b)) || length%8 != 0 {
 			return failure.New(failure.Corrupt, "edit", "length %d is out of bounds", length)
@@ -172,7 +234,7 @@ func (c catalogue) applyRecord(b []byte) error {
 			e.fields[i] = binary.LittleEndian.Uint64(b[editHeaderSize+8*i:])
 		}
 		e.table = b[least:length:length]
-		if err := c.apply(e); err != nil {
+		if err := visit(e); err != nil {
 			return err
 		}
 		b = b[length:]

@@ -282,3 +282,19 @@ func readSome(l *Log) (got []string) {
 	}
 	return got
 }
+
+// FuzzManifest reads manifests whose bytes are anything.
+func FuzzManifest(f *testing.F) {
+	f.Add([]byte(manifestMagic))
+	f.Add(append(encodeManifestHeader(1, 3), encodeRecord(3, []edit{{kind: editLogAdded, log: 1, fields: [4]uint64{1, 1, 0}}})...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		edits := 0
+		end, err := ReadManifest(b, func(Edit) error { edits++; return nil })
+		if err == nil && (end < manifestHeaderSize || end > int64(len(b))) {
+			t.Errorf("%d edits end at %d of %d", edits, end, len(b))
+		}
+		if edits > len(b)/editHeaderSize {
+			t.Errorf("%d edits in %d bytes", edits, len(b))
+		}
+	})
+}

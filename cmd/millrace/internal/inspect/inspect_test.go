@@ -252,17 +252,3 @@ func TestStopsWithTheReceiver(t *testing.T) {
 		}
 	}
 }
-
-func FuzzManifest(f *testing.F) {
-	f.Add([]byte(manifestMagic))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		edits := 0
-		end, err := readManifest(b, func(e Edit) error { edits++; return nil })
-		if err == nil && (end < manifestHeader || end > int64(len(b))) {
-			t.Errorf("%d edits end at %d of %d", edits, end, len(b))
-		}
-		if edits > len(b)/editHeader {
-			t.Errorf("%d edits in %d bytes", edits, len(b))
-		}
-	})
-}
