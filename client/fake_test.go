@@ -35,7 +35,7 @@ type fake struct {
 	t *testing.T
 	// faults decides the fault of each append, counted from 0 over all
 	// connections; it is called under the mutex.
-	faults func(append int) fault
+	faults func(number int) fault
 	salt   uint32
 	// gate and describeGate, if set before any append or describe comes, hold them
 	// all until they are closed.

@@ -42,7 +42,7 @@ func readAll(t *testing.T, stream []byte) []message {
 	var messages []message
 	for {
 		received, err := reader.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return messages
 		}
 		if err == nil {

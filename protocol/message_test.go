@@ -230,7 +230,7 @@ func TestMessagesRoundTrip(t *testing.T) {
 				t.Fatalf("%v (-want +got):\n%s", received.Type, diff)
 			}
 		}
-		if _, err := reader.Next(); err != io.EOF {
+		if _, err := reader.Next(); !errors.Is(err, io.EOF) {
 			t.Fatalf("after the last message: %v", err)
 		}
 	})

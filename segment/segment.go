@@ -60,7 +60,7 @@ func Create(file vfs.File, h Header, access Access) (*Segment, error) {
 	}
 	s.start(HeaderSize)
 	if err := s.Write(h.Encode(), 0); err != nil {
-		s.detach()
+		_ = s.detach() // the error of the write says what is wrong
 		return nil, err
 	}
 	return s, nil

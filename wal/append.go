@@ -2,6 +2,7 @@ package wal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/millrace-io/millrace/failure"
@@ -113,7 +114,7 @@ func (l *Log) await(ctx context.Context, last uint64, durable bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err := l.awaitLocked(ctx, waitFor{last: last, durable: durable})
-	if err != nil && err == ctx.Err() {
+	if err != nil && errors.Is(err, ctx.Err()) {
 		return fmt.Errorf("wal: stopped waiting for record %d, its outcome is unknown: %w", last, err)
 	}
 	return err

@@ -349,7 +349,7 @@ func (r *crashRun) repeatLast(l *Log) error {
 	got, err := l.Append(context.Background(), r.lastSent, p)
 	weak := r.log.Durability != record.Group && errors.Is(err, failure.SequenceDuplicate)
 	if !weak && (err != nil || got != r.lastGot) {
-		return fmt.Errorf("repeated batch: got %v, %v; want %v", got, err, r.lastGot)
+		return fmt.Errorf("repeated batch: got %v, want %v: %w", got, r.lastGot, err)
 	}
 	// What followed it may be lost or not: the producer begins a new epoch.
 	r.producer.Epoch++

@@ -68,17 +68,17 @@ func OpenDir(path string, o Options) (*Dir, error) {
 		return nil, spaceOr(failure.Unavailable, "wal: create "+path, err)
 	}
 	d.lock, err = o.FS.Lock(filepath.Join(path, lockName))
-	if err != nil {
+	if errors.Is(err, vfs.ErrLocked) {
 		return nil, failure.Wrap(failure.Conflict, "open "+path, err)
 	}
+	if err != nil {
+		return nil, spaceOr(failure.Unavailable, "open "+path, err)
+	}
 	if d.manifest, err = openManifest(o.FS, path, d.newSalt); err != nil {
-		d.lock.Close()
-		return nil, err
+		return nil, errors.Join(err, d.lock.Close())
 	}
 	if err := d.removeStrayLogs(); err != nil {
-		d.manifest.close()
-		d.lock.Close()
-		return nil, err
+		return nil, errors.Join(err, d.manifest.close(), d.lock.Close())
 	}
 	return d, nil
 }

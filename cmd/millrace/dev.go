@@ -66,7 +66,7 @@ func (a *app) dev(f serveFlags) error {
 		if f.data, err = os.MkdirTemp("", "millrace-dev-"); err != nil {
 			return fmt.Errorf("dev: %w", err)
 		}
-		defer os.RemoveAll(f.data)
+		defer func() { _ = os.RemoveAll(f.data) }() // what is left is the system's to clean up
 		note = " (removed at the end; --data DIR keeps it)"
 	}
 	return a.serve(f, func(ctx context.Context, s *server.Server) error {

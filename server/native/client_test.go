@@ -184,7 +184,7 @@ func (p *peer) refused(request uint32, kind failure.Kind) {
 // closed expects the end of the connection.
 func (p *peer) closed() {
 	p.t.Helper()
-	if message, err := p.reader.Next(); err != io.EOF {
+	if message, err := p.reader.Next(); !errors.Is(err, io.EOF) {
 		p.t.Fatalf("got %v, %v, want the end of the connection", message.Type, err)
 	}
 }

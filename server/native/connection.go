@@ -153,7 +153,7 @@ func (c *connection) settle(err error) {
 	c.cancelReading()
 	c.group.Wait()
 	if reason != nil {
-		c.enqueue(reply{err: reason})
+		_ = c.enqueue(reply{err: reason}) // it fails only when nobody listens
 	}
 	close(c.queue)
 }

@@ -1,6 +1,7 @@
 package native_test
 
 import (
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -40,7 +41,7 @@ func FuzzConnection(f *testing.F) {
 		_ = socket.(*net.TCPConn).CloseWrite()
 		reader := protocol.NewReader(socket, 0)
 		for {
-			if _, err := reader.Next(); err == io.EOF {
+			if _, err := reader.Next(); errors.Is(err, io.EOF) {
 				return
 			} else if err != nil {
 				t.Fatalf("the answer is cut off: %v", err)

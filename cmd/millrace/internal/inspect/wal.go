@@ -163,7 +163,7 @@ func emitLogs(path string, totals *Totals, emit func(any) error) error {
 	if err != nil {
 		return fmt.Errorf("inspect: wal: %w", err)
 	}
-	defer directory.Close()
+	defer func() { _ = directory.Close() }() // it was only read
 	for _, id := range directory.Logs() {
 		finding := Log{Kind: "log", Log: id}
 		totals.Logs++

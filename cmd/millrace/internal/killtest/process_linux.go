@@ -64,7 +64,7 @@ func (p *Process) Kill() error {
 	if errors.As(p.failed, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
 		return nil
 	}
-	return errors.Join(fmt.Errorf("killtest: the server ended by itself: %v\n%s", p.failed, p.log), killed)
+	return errors.Join(fmt.Errorf("killtest: the server ended by itself:\n%s", p.log), p.failed, killed)
 }
 
 // Stop sends SIGTERM and waits for the end, which must be an orderly one.
