@@ -6,7 +6,7 @@ import (
 	"runtime/debug"
 )
 
-// ErrUnsupported is returned by [Open] where mapping is not implemented.
+// ErrUnsupported is returned by [Open] on systems whose mappings this package does not know.
 var ErrUnsupported = errors.New("mmap: not supported on this system")
 
 // FaultError is a fault in mapped memory: what a read error of the device, or

@@ -107,6 +107,31 @@ func (c catalogue) apply(e edit) error {
 	return nil
 }
 
+// copyOf returns a catalogue of copies of the logs that the edits are about, to
+// try the edits on.
+func (c catalogue) copyOf(edits []edit) catalogue {
+	copies := make(catalogue, 1)
+	for _, e := range edits {
+		if l := c[e.log]; l != nil && copies[e.log] == nil {
+			entry := *l
+			entry.segments = slices.Clone(l.segments)
+			copies[e.log] = &entry
+		}
+	}
+	return copies
+}
+
+// install takes over what the edits made of the copies.
+func (c catalogue) install(edits []edit, after catalogue) {
+	for _, e := range edits {
+		if l := after[e.log]; l != nil {
+			c[e.log] = l
+		} else {
+			delete(c, e.log)
+		}
+	}
+}
+
 // open returns the oldest segment that is not closed. A log has several only
 // while those before the last wait for their sync.
 func (e *logEntry) open() *segmentEntry {

@@ -227,8 +227,12 @@ func (d *Dir) OpenLog(id uint64, o LogOptions) (*Log, error) {
 		return nil, fmt.Errorf("wal: open log %d: %w", id, err)
 	}
 	d.mu.Lock()
-	defer d.mu.Unlock()
+	closed := d.closed
 	d.open[id] = l
+	d.mu.Unlock()
+	if closed {
+		return nil, errors.Join(errClosed, l.Close())
+	}
 	return l, nil
 }
 
@@ -271,12 +275,15 @@ func (d *Dir) RemoveLog(id uint64) error {
 		return failure.New(failure.Conflict, "remove log", "log %d is being opened or the directory is closed", id)
 	}
 	d.mu.Unlock()
+	if _, exists := d.manifest.entry(id); !exists {
+		return failure.New(failure.NotFound, "remove log", "there is no log %d", id)
+	}
 	if isOpen {
 		// What the log held is going away: an error of its last sync is moot.
 		_ = l.Close()
 	}
 	if err := d.manifest.commit(edit{kind: editLogRemoved, log: id}); err != nil {
-		return spaceOr(failure.NotFound, "remove log", err)
+		return spaceOr(failure.Poisoned, "remove log", err)
 	}
 	return d.removeLogFiles(id)
 }

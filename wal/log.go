@@ -73,8 +73,9 @@ type Log struct {
 	tailWaiting atomic.Int32
 	damage      error // what a reader meets at the end of a damaged log
 
-	trimMu   sync.Mutex // one trim at a time; taken before behindMu
-	behindMu sync.Mutex // one sync of what is behind at a time; taken before mu
+	trimMu    sync.Mutex // one trim at a time; taken before behindMu
+	behindMu  sync.Mutex // one sync of what is behind at a time; taken before mu
+	behindErr error      // guarded by behindMu: why it failed, for good
 
 	stats counters
 }
@@ -240,9 +241,9 @@ func (l *Log) Close() error {
 		// A segment that was left earlier may still have stages in the queue.
 		err = l.awaitLocked(context.Background(), waitFor{last: l.next - 1, durable: true})
 	}
-	if l.refused == nil {
-		l.refused = errClosed
-	}
+	// Also after damage or a failed write: whoever waits at the tail of a closed
+	// log must hear that it is closed.
+	l.refused = errClosed
 	for _, timer := range []clock.Timer{l.syncTimer, l.idleTimer} {
 		if timer != nil && timer.Stop() {
 			l.commits.Done()

@@ -165,10 +165,14 @@ func (m *manifest) rewrite() error {
 		err = file.Sync()
 	}
 	if err == nil {
-		err = m.fs.Rename(temp, final)
-	}
-	if err == nil {
-		err = m.fs.SyncDir(m.dir)
+		if err = m.fs.Rename(temp, final); err == nil {
+			err = m.fs.SyncDir(m.dir)
+		}
+		if err != nil {
+			// The new name may be there or not, and an open would prefer it:
+			// nothing may be added to the old file any more.
+			m.failed = failure.Wrap(failure.Poisoned, "wal manifest", err)
+		}
 	}
 	if err != nil {
 		file.Close()
@@ -211,6 +215,16 @@ func (m *manifest) reserveLocked(n int64) error {
 func (m *manifest) commit(edits ...edit) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.failed != nil {
+		return m.failed
+	}
+	// What cannot be applied must not be written: every later open would fail.
+	after := m.logs.copyOf(edits)
+	for _, e := range edits {
+		if err := after.apply(e); err != nil {
+			return failure.Wrap(failure.Internal, "wal manifest: refused an edit", err)
+		}
+	}
 	b := encodeRecord(m.fileSalt, edits)
 	if err := m.reserveLocked(int64(len(b))); err != nil {
 		return err
@@ -224,14 +238,11 @@ func (m *manifest) commit(edits ...edit) error {
 		return m.failed
 	}
 	m.end += int64(len(b)+7) &^ 7
-	for _, e := range edits {
-		if err := m.logs.apply(e); err != nil {
-			m.failed = failure.Wrap(failure.Internal, "wal manifest", err)
-			return m.failed
-		}
-	}
+	m.logs.install(edits, after)
 	if m.end > manifestRewrite && m.end > 4*m.fresh {
-		// The old file stays good if this fails, for instance on a full disk.
+		// The old file stays good if this fails before the rename, for
+		// instance on a full disk. After it, the failure is in m.failed and
+		// the edits above are in both files.
 		_ = m.rewrite()
 	}
 	return nil

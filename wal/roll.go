@@ -147,6 +147,7 @@ func (l *Log) leaveTailLocked() *tail {
 	}
 	if t.off == segment.HeaderSize && t != l.active {
 		// It was planned for an append that then gave up.
+		<-t.zeroed
 		l.dir.unpin(t.segment)
 		_ = l.dir.options.FS.Remove(t.name)
 		return nil
@@ -389,23 +390,22 @@ func (l *Log) syncLater() error {
 		return l.syncBehind()
 	}
 	l.commits.Go(func() {
-		err := l.syncBehind()
+		// A failure has poisoned the log, which is all there is to do.
+		_ = l.syncBehind()
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if err != nil {
-			l.poisonLocked(err)
-		}
 		l.wakeLocked()
 	})
 	return nil
 }
 
 // syncBehind syncs the segments that were left unsynced, oldest first, and
-// notes their seals.
+// notes their seals. A failure poisons the log before anybody else can try
+// again: the kernel may have dropped the pages, and a second sync would succeed.
 func (l *Log) syncBehind() error {
 	l.behindMu.Lock()
 	defer l.behindMu.Unlock()
-	for {
+	for l.behindErr == nil {
 		l.mu.Lock()
 		if len(l.behind) == 0 {
 			l.mu.Unlock()
@@ -413,18 +413,24 @@ func (l *Log) syncBehind() error {
 		}
 		t := l.behind[0]
 		l.mu.Unlock()
-		if err := l.syncFile(t.segment); err != nil {
-			return err
-		}
-		if err := l.dir.manifest.commit(t.sealed(l.id)...); err != nil {
-			return err
+		err := l.syncFile(t.segment)
+		if err == nil {
+			err = l.dir.manifest.commit(t.sealed(l.id)...)
 		}
 		l.mu.Lock()
-		l.behind = slices.Delete(l.behind, 0, 1)
-		l.durable.Store(max(l.durable.Load(), t.next-1))
+		if err != nil {
+			l.behindErr = err
+			l.poisonLocked(err)
+		} else {
+			l.behind = slices.Delete(l.behind, 0, 1)
+			l.durable.Store(max(l.durable.Load(), t.next-1))
+		}
 		l.mu.Unlock()
-		punch(t.segment, t.footer+segment.FooterSize)
+		if err == nil {
+			punch(t.segment, t.footer+segment.FooterSize)
+		}
 	}
+	return l.behindErr
 }
 
 // activate gives the file of the tail its header and name for good.

@@ -14,49 +14,51 @@ import (
 // trim point is durable before a file is unlinked, and cursors keep what they
 // have pinned.
 func (l *Log) TrimBefore(sequence uint64) error {
-	segments := *l.segments.Load()
-	n := 0
-	for n < len(segments) && segments[n].Sealed() && l.nextBehind(segments, n) <= sequence {
-		n++
-	}
-	return l.trim(n)
+	return l.trim(func(segments []*segment.Segment) (n int, err error) {
+		for n < len(segments) && segments[n].Sealed() && l.nextBehind(segments, n) <= sequence {
+			n++
+		}
+		return n, nil
+	})
 }
 
 // TrimTime deletes the segments whose newest record arrived before the given
 // time, in unix nanoseconds.
 func (l *Log) TrimTime(before int64) error {
-	segments := *l.segments.Load()
-	n := 0
-	for n < len(segments) && segments[n].Sealed() {
-		newest, err := newestTime(segments[n])
-		if err != nil {
-			return fmt.Errorf("wal: trim: %w", err)
+	return l.trim(func(segments []*segment.Segment) (n int, err error) {
+		for n < len(segments) && segments[n].Sealed() {
+			newest, err := newestTime(segments[n])
+			if err != nil {
+				return 0, fmt.Errorf("wal: trim: %w", err)
+			}
+			if newest >= before {
+				break
+			}
+			n++
 		}
-		if newest >= before {
-			break
-		}
-		n++
-	}
-	return l.trim(n)
+		return n, nil
+	})
 }
 
 // TrimBytes deletes the oldest segments until the rest, the active segment
 // included, is at most keep bytes or nothing sealed is left.
 func (l *Log) TrimBytes(keep int64) error {
-	segments := *l.segments.Load()
-	total := int64(0)
-	for _, s := range segments {
-		total += s.Readable() - segment.HeaderSize
-	}
-	n := 0
-	for n < len(segments) && segments[n].Sealed() && total > keep {
-		total -= segments[n].Readable() - segment.HeaderSize
-		n++
-	}
-	return l.trim(n)
+	return l.trim(func(segments []*segment.Segment) (n int, err error) {
+		total := int64(0)
+		for _, s := range segments {
+			total += s.Readable() - segment.HeaderSize
+		}
+		for n < len(segments) && segments[n].Sealed() && total > keep {
+			total -= segments[n].Readable() - segment.HeaderSize
+			n++
+		}
+		return n, nil
+	})
 }
 
-// nextBehind returns the sequence number that follows the i-th segment.
+// nextBehind returns the sequence number that follows the i-th segment. For the
+// last one that is right only if no other has begun since the list was loaded:
+// trim decides with mu held.
 func (l *Log) nextBehind(segments []*segment.Segment, i int) uint64 {
 	if i+1 < len(segments) {
 		return segments[i+1].Header.Base
@@ -91,27 +93,32 @@ func newestTime(s *segment.Segment) (int64, error) {
 	return newest, nil
 }
 
-// trim drops the n oldest segments.
-func (l *Log) trim(n int) error {
-	if n == 0 {
-		return nil
-	}
+// trim drops as many of the oldest segments as count says.
+//
+// Trims are one at a time, from counting on: a count taken before another trim
+// would drop as many again. The first record kept is decided together with the
+// list, with mu held: an append in between would otherwise be trimmed with the
+// segments before it.
+func (l *Log) trim(count func([]*segment.Segment) (int, error)) error {
 	l.trimMu.Lock()
 	defer l.trimMu.Unlock()
-	segments := *l.segments.Load()
-	if n > len(segments) || l.Err() != nil {
-		return l.Err()
-	}
 	if err := l.syncBehind(); err != nil { // only what is noted as sealed can be dropped
 		return err
 	}
-	first := l.nextBehind(segments, n-1)
+	n, first, err := l.decide(count)
+	if err != nil || n == 0 {
+		return err
+	}
 	if err := l.dir.manifest.commit(edit{kind: editTrimmed, log: l.id, fields: [4]uint64{first}}); err != nil {
 		return err
 	}
-	l.first.Store(first)
 	l.mu.Lock()
 	current := *l.segments.Load()
+	if len(current) < n { // closed meanwhile: the next open removes the files
+		l.mu.Unlock()
+		return errClosed
+	}
+	l.first.Store(first)
 	dropped, kept := current[:n], slices.Clone(current[n:])
 	l.segments.Store(&kept)
 	l.mu.Unlock()
@@ -125,4 +132,25 @@ func (l *Log) trim(n int) error {
 		l.dir.unpin(s)
 	}
 	return errors.Join(errs...)
+}
+
+// decide returns how many segments go and which record is the first to stay. A
+// segment that was left unsynced since is not counted.
+func (l *Log) decide(count func([]*segment.Segment) (int, error)) (n int, first uint64, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refused != nil {
+		return 0, 0, l.refused
+	}
+	segments := *l.segments.Load()
+	if n, err = count(segments); err != nil {
+		return 0, 0, err
+	}
+	for _, t := range l.behind {
+		n = min(n, slices.Index(segments, t.segment))
+	}
+	if n == 0 {
+		return 0, 0, nil
+	}
+	return n, l.nextBehind(segments, n-1), nil
 }
