@@ -140,3 +140,87 @@ func TestFailedSyncPoisonsOneLog(t *testing.T) {
 		t.Errorf("events: %q", poisoned)
 	}
 }
+
+// TestFailedSyncBehindIsFinal fails the sync of a segment that a log of a weak
+// durability left behind: nobody may try it again.
+func TestFailedSyncBehindIsFinal(t *testing.T) {
+	disk := crashfs.New(crashfs.Options{})
+	faulty := errorfs.New(disk)
+	d := openDir(t, "/data", Options{FS: faulty, Backend: BackendHeap, SegmentBytesMin: 16 << 10, SegmentBytesMax: 16 << 10})
+	l := openLog(t, d, 1, LogOptions{Durability: record.None})
+	mustAppend(t, l, 1, 1, 1000)
+	// The next sync of a segment is that of the header of the second one, the
+	// one after it that of the first one's frames.
+	faulty.Fail(errorfs.Rule{Operations: []vfs.Operation{vfs.OperationSync}, Pattern: "spare-*", Nth: 2, Err: syscall.EIO})
+	appended := 1
+	for ; appended < 30; appended++ {
+		if _, err := l.Append(context.Background(), makeRecords(appended+1, 1, 1000), none); err != nil {
+			break
+		}
+	}
+	if err := l.WaitDurable(context.Background(), 1); !errors.Is(err, failure.Poisoned) {
+		t.Errorf("waiting for the device: %v, want failure.Poisoned", err)
+	}
+	if err := l.TrimBefore(5); !errors.Is(err, syscall.EIO) {
+		t.Errorf("trim: %v, want the error of the sync", err)
+	}
+	if s := l.Stats(); s.Durable != 0 {
+		t.Errorf("record %d is called durable after a failed sync", s.Durable)
+	}
+	c, err := l.Cursor(record.Latest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	waited := make(chan error, 1)
+	go func() { waited <- c.Wait(context.Background()) }()
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-waited; !errors.Is(err, failure.Closed) {
+		t.Errorf("a cursor at the tail of a poisoned log that is closed: %v, want failure.Closed", err)
+	}
+}
+
+// TestFailedRewriteNeverForks fails each call of a manifest's rewriting. After
+// one that leaves two names in doubt nothing is added to the old file, so that
+// whichever an open finds holds everything that was acknowledged.
+func TestFailedRewriteNeverForks(t *testing.T) {
+	big := make([]byte, 100<<10)
+	for _, operation := range []vfs.Operation{vfs.OperationOpen, vfs.OperationWrite, vfs.OperationAllocate, vfs.OperationSync, vfs.OperationRename, vfs.OperationSyncDir, vfs.OperationRemove} {
+		disk := crashfs.New(crashfs.Options{})
+		faulty := errorfs.New(disk)
+		d, err := OpenDir("/data", Options{FS: faulty, Backend: BackendHeap})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.CreateLogs(1); err != nil {
+			t.Fatal(err)
+		}
+		rule := errorfs.Rule{Operations: []vfs.Operation{operation}, Nth: 1, Err: syscall.EIO}
+		switch operation {
+		case vfs.OperationOpen, vfs.OperationWrite, vfs.OperationAllocate, vfs.OperationSync:
+			rule.Pattern = manifestTemp // of the new file, not of the old one
+		}
+		fault := faulty.Fail(rule)
+		noted := uint64(0)
+		for i := uint64(1); i <= 30; i++ {
+			if d.manifest.commit(edit{kind: editProducersKnown, log: 1, fields: [4]uint64{i}, table: big}) != nil {
+				break
+			}
+			noted = i
+		}
+		disk.Kill()
+		_ = d.Close()
+		_, logs, err := readManifest(disk, "/data")
+		if err != nil {
+			t.Fatalf("%v: %v", operation, err)
+		}
+		if !fault.Fired() {
+			t.Errorf("%v: the fault was not reached", operation)
+		}
+		if got := logs[1].producersNext; got < noted {
+			t.Errorf("%v: edit %d was acknowledged, the manifest in force ends with %d", operation, noted, got)
+		}
+	}
+}

@@ -582,3 +582,62 @@ func TestIntervalSyncsByItself(t *testing.T) {
 		t.Errorf("a stronger append: durable is %d", s.Durable)
 	}
 }
+
+func TestRemovingAnUnknownLogHarmsNothing(t *testing.T) {
+	disk, d, l := heap(t, Options{}, LogOptions{})
+	mustAppend(t, l, 1, 3, 100)
+	if err := d.RemoveLog(99); !errors.Is(err, failure.NotFound) {
+		t.Errorf("got %v, want failure.NotFound", err)
+	}
+	if err := d.manifest.commit(edit{kind: editLogRemoved, log: 99}); !errors.Is(err, failure.Internal) {
+		t.Errorf("an edit that cannot be applied: %v, want failure.Internal", err)
+	}
+	if err := d.CreateLogs(7, 7); err == nil {
+		t.Error("the same log twice was accepted")
+	}
+	if err := d.CreateLogs(7); err != nil {
+		t.Fatal(err)
+	}
+	_, l = cutPower(t, disk, d)
+	wantRecords(t, readAll(t, l, record.TrimHorizon()), 1, 3)
+}
+
+// TestTrimsBesideAppendsDropNothingElse trims from several goroutines what all
+// of them may drop, while records arrive.
+func TestTrimsBesideAppendsDropNothingElse(t *testing.T) {
+	for _, durability := range []record.Durability{record.Group, record.None} {
+		_, _, l := heap(t, Options{}, LogOptions{Durability: durability})
+		const keep = 150 // nothing from here on may go
+		for i := range 200 {
+			mustAppend(t, l, i+1, 1, 1000)
+		}
+		errs := make(chan error, 5)
+		for range 4 {
+			go func() {
+				var err error
+				for range 20 {
+					err = errors.Join(err, l.TrimBefore(keep), l.Seal(context.Background()))
+				}
+				errs <- err
+			}()
+		}
+		go func() {
+			var err error
+			for i := range 100 {
+				_, e := l.Append(context.Background(), makeRecords(201+i, 1, 1000), none)
+				err = errors.Join(err, e)
+			}
+			errs <- err
+		}()
+		for range 5 {
+			if err := <-errs; err != nil {
+				t.Fatal(err)
+			}
+		}
+		first := l.Stats().First
+		if first > keep || first < 100 {
+			t.Errorf("%v: the first record kept is %d", durability, first)
+		}
+		wantRecords(t, readAll(t, l, record.TrimHorizon()), int(first), 300)
+	}
+}
