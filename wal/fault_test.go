@@ -203,6 +203,11 @@ func TestFailedRewriteNeverForks(t *testing.T) {
 			rule.Pattern = manifestTemp // of the new file, not of the old one
 		}
 		fault := faulty.Fail(rule)
+		if operation == vfs.OperationSyncDir {
+			// The new name is there and in doubt, and no later rewriting
+			// replaces it.
+			faulty.Fail(errorfs.Rule{Operations: []vfs.Operation{vfs.OperationOpen}, Pattern: manifestTemp, Nth: 2, Sticky: true, Err: syscall.EIO})
+		}
 		noted := uint64(0)
 		for i := uint64(1); i <= 30; i++ {
 			if d.manifest.commit(edit{kind: editProducersKnown, log: 1, fields: [4]uint64{i}, table: big}) != nil {
