@@ -79,7 +79,7 @@ func (r *Reader) peekLength(off, limit int64) (int64, error) {
 	if length == 0 {
 		return 0, &DamageError{r.segment.Header.Segment, off, protocol.ErrFrameEmpty}
 	}
-	if length < protocol.FrameHeaderSize || off+length > limit {
+	if length < protocol.FrameHeaderSize || off+protocol.FrameSpan(length) > limit {
 		return 0, &DamageError{r.segment.Header.Segment, off, protocol.ErrFrameLength}
 	}
 	return length, nil
@@ -111,6 +111,11 @@ func (r *Reader) check(off, limit int64) (h protocol.FrameHeader, frame []byte, 
 		return h, b[:h.Length:h.Length], nil
 	}
 	h, err = protocol.CheckFrame(b, s.Header.Salt)
+	if err == nil && off+h.Span() > limit {
+		// The file ends in the padding: the write of this frame was not whole, and
+		// the place behind it is no place in the file.
+		err = protocol.ErrFrameLength
+	}
 	if err == nil && h.Type == protocol.FrameData {
 		err = protocol.VerifyBatch(h.Payload(b), int(h.Count))
 	}

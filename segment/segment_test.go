@@ -236,6 +236,45 @@ func TestTornTailAgainstDamage(t *testing.T) {
 	}
 }
 
+// TestFileThatEndsInPadding: every byte of the last frame is there, the padding
+// behind it is not. Its write was not whole, so the scan ends before it and
+// nobody is sent behind the end of the file.
+func TestFileThatEndsInPadding(t *testing.T) {
+	for access, newFile := range accesses(t) {
+		w := newWriter(t, newFile("whole"), access)
+		w.append(t, 1, 100, HeaderSize)
+		last := w.append(t, 1, 97, HeaderSize)
+		image := make([]byte, w.off)
+		if _, err := w.file.ReadAt(image, 0); err != nil {
+			t.Fatal(err)
+		}
+		length := int64(protocol.ParseFrameHeader(image[last:]).Length)
+		if length%protocol.FrameAlign == 0 {
+			t.Fatalf("a frame of %d bytes has no padding", length)
+		}
+		file := newFile("cut")
+		if _, err := file.WriteAt(image[:last+length], 0); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(file, access)
+		if err != nil {
+			t.Fatal(err)
+		}
+		contents, err := s.Scan(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if contents.End != last || !errors.Is(contents.Cause, protocol.ErrFrameLength) {
+			t.Errorf("access %d: scan ended at %d (%v), want %d", access, contents.End, contents.Cause, last)
+		}
+		if _, err := s.Classify(contents.End, contents.Next); err != nil {
+			t.Errorf("access %d: %v", access, err)
+		}
+		release(t, s)
+		release(t, w.Segment)
+	}
+}
+
 func TestNewerFrameEndsTheScanWithItsName(t *testing.T) {
 	w := newWriter(t, accesses(t)[AccessHeap]("newer"), AccessHeap)
 	b := make([]byte, protocol.FrameHeaderSize)
