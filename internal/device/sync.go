@@ -15,8 +15,8 @@ const blockSize = 4096
 
 // SyncTimes is how long a 4 KiB write and its fdatasync took.
 type SyncTimes struct {
-	Count              int
-	Median, Worst, P90 time.Duration
+	Count                   int
+	Median, P90, P99, Worst time.Duration
 }
 
 // MeasureSync times count times one write of 4 KiB followed by fdatasync, in a
@@ -64,5 +64,5 @@ func summarize(times []time.Duration) SyncTimes {
 	}
 	slices.Sort(times)
 	last := len(times) - 1
-	return SyncTimes{Count: len(times), Median: times[last/2], P90: times[last*9/10], Worst: times[last]}
+	return SyncTimes{Count: len(times), Median: times[last/2], P90: times[last*9/10], P99: times[last*99/100], Worst: times[last]}
 }

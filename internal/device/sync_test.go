@@ -30,7 +30,7 @@ func TestSummarize(t *testing.T) {
 	for i := 101; i > 0; i-- {
 		times = append(times, time.Duration(i))
 	}
-	want := SyncTimes{Count: 101, Median: 51, P90: 91, Worst: 101}
+	want := SyncTimes{Count: 101, Median: 51, P90: 91, P99: 100, Worst: 101}
 	if diff := cmp.Diff(want, summarize(times)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
