@@ -149,9 +149,10 @@ func TestFailedSyncBehindIsFinal(t *testing.T) {
 	d := openDir(t, "/data", Options{FS: faulty, Backend: BackendHeap, SegmentBytesMin: 16 << 10, SegmentBytesMax: 16 << 10})
 	l := openLog(t, d, 1, LogOptions{Durability: record.None})
 	mustAppend(t, l, 1, 1, 1000)
-	// The next sync of a segment is that of the header of the second one, the
-	// one after it that of the first one's frames.
-	faulty.Fail(errorfs.Rule{Operations: []vfs.Operation{vfs.OperationSync}, Pattern: "spare-*", Nth: 2, Err: syscall.EIO})
+	// The file keeps the name it was opened by. Its header was synced before: the
+	// next sync is that of the frames, when the segment is left behind.
+	first := sparePrefix + "1" + spareSuffix
+	faulty.Fail(errorfs.Rule{Operations: []vfs.Operation{vfs.OperationSync}, Pattern: first, Nth: 1, Err: syscall.EIO})
 	appended := 1
 	for ; appended < 30; appended++ {
 		if _, err := l.Append(context.Background(), makeRecords(appended+1, 1, 1000), none); err != nil {
