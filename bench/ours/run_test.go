@@ -1,0 +1,55 @@
+package ours_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/millrace-io/millrace/bench/result"
+	"github.com/millrace-io/millrace/bench/runner"
+	"github.com/millrace-io/millrace/bench/scenario"
+)
+
+// measure runs a scenario on a target.
+func measure(t *testing.T, text string, c ready) *result.Run {
+	t.Helper()
+	all, err := scenario.Parse([]byte("name: test\n" + strings.ReplaceAll(text, ", ", "\n") + "\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all[0].Options = c.options
+	got, err := runner.Run(t.Context(), runner.Job{Scenario: all[0], Dir: t.TempDir()}, c.on)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Errors != 0 || got.Notes != c.on.About().Notes {
+		t.Errorf("%d errors, first %s; %s", got.Errors, got.FirstError, got.Notes)
+	}
+	return got
+}
+
+// TestMeasured runs short measurements of every kind.
+func TestMeasured(t *testing.T) {
+	for name, c := range everyTarget(t) {
+		t.Run(name, func(t *testing.T) {
+			got := measure(t, "partitionsPerTopic: 2, producersPerTopic: 4, batchSize: 2, producerRate: 1000, subscriptionsPerTopic: 2, catchUpReaders: 1, backlog: 1MiB, durability: group, testDuration: 200ms", c)
+			if got.Latency.Count != 100 || got.Records == 0 || got.EndToEnd.Count != 2*got.Records || got.EndToEnd.Min <= 0 || got.Latency.Min <= 0 {
+				t.Errorf("%d acknowledged, %d delivered: %v", got.Records, got.EndToEnd.Count, got.Values)
+			}
+			if c.on.About().Kind == "broker" {
+				got = measure(t, "producersPerTopic: 1, asynchronous: true, subscriptionsPerTopic: 1, durability: interval, warmupDuration: 20ms, testDuration: 100ms", c)
+				if got.Records == 0 || got.EndToEnd.Count != got.Records || got.Values["server_memory_bytes"] <= 0 {
+					t.Errorf("%d acknowledged, %d delivered: %v", got.Records, got.EndToEnd.Count, got.Values)
+				}
+			}
+			got = measure(t, "partitionsPerTopic: 2, catchUpReaders: 2, backlog: 1MiB, durability: interval", c)
+			if got.Records != 2048 || got.Values["scan_records_per_second"] <= 0 {
+				t.Errorf("%d records: %v", got.Records, got.Values)
+			}
+			got = measure(t, "kind: restart, backlog: 1MiB, crash: true, durability: none", c)
+			// Unsynced records are with the kernel, so that a copy has them.
+			if got.Values["open_crash_records"] != 1024 || got.Values["open_clean_ns"] <= 0 || got.Values["open_crash_first_append_ns"] <= 0 {
+				t.Errorf("got %v", got.Values)
+			}
+		})
+	}
+}

@@ -1,0 +1,123 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/millrace-io/millrace/bench/result"
+	"github.com/millrace-io/millrace/bench/scenario"
+	"github.com/millrace-io/millrace/bench/target"
+)
+
+// fillBatchBytes is about how much one append of a backlog carries: large
+// enough that the slowest peer fills a GiB in reasonable time.
+const fillBatchBytes = 64 << 10
+
+// fill appends the backlog, evenly over the shards.
+func fill(ctx context.Context, s *scenario.Scenario, session target.Session, run *result.Run) error {
+	if s.Backlog == 0 {
+		return nil
+	}
+	size := int(s.MessageSize)
+	batch := max(1, min(fillBatchBytes/size, 500))
+	records := newPayload(0, batch, size).stamped(-1, -1)
+	total := max(int64(s.Backlog)/int64(size), 1)
+	start := time.Now()
+	for written, turn := int64(0), 0; written < total; turn++ {
+		count := min(int64(batch), total-written)
+		if err := session.Append(ctx, turn%s.Shards(), records[:count]); err != nil {
+			return fmt.Errorf("write the backlog: %w", err)
+		}
+		written += count
+	}
+	run.Values["backlog_records"] = float64(total)
+	run.Values["backlog_records_per_second"] = float64(total) / time.Since(start).Seconds()
+	return nil
+}
+
+// scanned is what one pass over all shards found.
+type scanned struct {
+	records, bytes int64
+	elapsed        time.Duration
+	sum            byte
+}
+
+// scan goes over every shard once. It touches every cache line of every record,
+// as a reader that does something would.
+func scan(ctx context.Context, scanner target.Scanner, shards int) (scanned, error) {
+	const cacheLine = 64
+	var found scanned
+	start := time.Now()
+	for shard := range shards {
+		err := scanner.Scan(ctx, shard, func(record []byte) {
+			found.records++
+			found.bytes += int64(len(record))
+			for at := 0; at < len(record); at += cacheLine {
+				found.sum += record[at]
+			}
+		})
+		if err != nil {
+			return found, fmt.Errorf("scan shard %d: %w", shard, err)
+		}
+	}
+	found.elapsed = time.Since(start)
+	return found, nil
+}
+
+// scanTogether has several readers go over every shard at once. It returns what
+// all of them found, and the time until the last was through.
+func scanTogether(ctx context.Context, scanner target.Scanner, shards, readers int) (scanned, error) {
+	found, failures := make([]scanned, readers), make([]error, readers)
+	var group sync.WaitGroup
+	start := time.Now()
+	for i := range readers {
+		group.Go(func() { found[i], failures[i] = scan(ctx, scanner, shards) })
+	}
+	group.Wait()
+	total := scanned{elapsed: time.Since(start)}
+	for _, f := range found {
+		total.records += f.records
+		total.bytes += f.bytes
+	}
+	return total, errors.Join(failures...)
+}
+
+// scanPasses has the readers go over the backlog as often as the scenario says,
+// and checks that each found all of it.
+func scanPasses(ctx context.Context, s *scenario.Scenario, on target.Target, session target.Session, run *result.Run) error {
+	scanner, ok := session.(target.Scanner)
+	if !ok {
+		return lacksScan(on.About())
+	}
+	readers := max(s.CatchUpReaders, 1)
+	for pass := 1; pass <= s.CatchUpPasses; pass++ {
+		found, err := scanTogether(ctx, scanner, s.Shards(), readers)
+		if err != nil {
+			return err
+		}
+		wanted := int64(run.Values["backlog_records"]) * int64(readers)
+		if found.records != wanted || found.bytes != wanted*int64(s.MessageSize) {
+			return fmt.Errorf("scan found %d records of %d, and %d bytes in them", found.records, wanted, found.bytes)
+		}
+		rate := float64(found.records) / found.elapsed.Seconds()
+		if pass == 1 {
+			run.Values["scan_first_pass_records_per_second"] = rate
+		}
+		run.Values["scan_records_per_second"] = rate
+		run.Values["scan_bytes_per_second"] = float64(found.bytes) / found.elapsed.Seconds()
+		run.Records, run.Bytes, run.Duration = found.records, found.bytes, int64(found.elapsed)
+	}
+	return nil
+}
+
+// unavailable reports whether the error is that of a target that cannot.
+func unavailable(err error) bool {
+	var cannot *target.UnavailableError
+	return errors.As(err, &cannot)
+}
+
+// lacksScan says that a session cannot read what it holds.
+func lacksScan(about target.About) error { return lacks(about, "read its records from the beginning") }
