@@ -35,7 +35,7 @@ build: ## build bin/millrace
 	CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -o bin/millrace ./cmd/millrace
 
 .PHONY: test
-test: deps check test-unit test-race test-fuzz test-examples ## everything a change must pass
+test: deps check test-unit test-race test-fuzz test-examples test-peers test-bench ## everything a change must pass
 	@echo "all passed"
 
 .PHONY: check
@@ -71,6 +71,19 @@ test-examples: ## build and run the examples, which are modules of their own
 		if [ -f "$$dir/go.mod" ]; then $(STEP) "$$dir" go -C "$$dir" run .; fi; \
 	done
 
+.PHONY: test-peers
+test-peers: deps ## vet and test the modules of the peers; servers that are not installed are skipped
+	@for module in bench/peers/*/go.mod; do \
+		dir=$$(dirname "$$module"); \
+		$(STEP) "$$dir: go mod tidy -diff" go -C "$$dir" mod tidy -diff; \
+		$(STEP) "$$dir: go vet" go -C "$$dir" vet ./...; \
+		$(STEP) "$$dir: go test" go -C "$$dir" test -timeout 5m ./...; \
+	done
+
+.PHONY: test-bench
+test-bench: ## twenty seconds of the harness, from planned load to report; asserts nothing about time
+	@$(STEP) "bench smoke" tools/bench_smoke.sh
+
 .PHONY: lint
 lint: ## golangci-lint; building it takes minutes, so it is not part of `make test`
 	@test -x $(TOOLS)/golangci-lint || GOBIN=$(abspath $(TOOLS)) go install $(GOLANGCI_LINT)
@@ -83,6 +96,19 @@ format: deps ## gofumpt, in place
 .PHONY: bench
 bench: ## the Go benchmarks, once
 	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench-gate
+bench-gate: ## fail if the working tree is slower than the last landed commit (minutes; wants an idle machine)
+	@go run ./cmd/millrace bench gate
+
+.PHONY: bench-peers
+bench-peers: ## install the peers and measure us against them, quickly
+	@bench/peers/install.sh
+	@go run ./cmd/millrace bench peers --quick
+
+.PHONY: bench-docs
+bench-docs: ## write docs/benchmarks.md again from the committed results
+	@go run ./cmd/millrace bench report bench/results/peers.json --markdown docs/benchmarks.md --png docs/images/bench
 
 .PHONY: nightly
 nightly: deps ## what takes hours: kill rounds, crash images, long fuzzing

@@ -44,8 +44,27 @@ var layers = map[string]place{
 	"cmd/millrace/internal/measure": {90, "latencies know nothing of what is measured"},
 	"cmd/millrace/internal/lines":   {90, "the forms of input and output know nothing of commands"},
 	"cmd/millrace/internal/*":       {91, "commands are built from it, not it from commands"},
-	"cmd/millrace":                  {95, "nothing imports a command"},
-	"bench":                         {92, "it is beside the chain"},
+	"cmd/millrace":                  {99, "nothing imports a command"},
+	"bench":                         {90, "it is documentation"},
+	"bench/change":                  {90, "statistics know only numbers"},
+	"bench/result":                  {90, "a document knows nothing of what made it"},
+	"bench/target":                  {90, "interfaces know nobody who implements them"},
+	"bench/target/process":          {90, "it starts what it is told"},
+	"bench/target/installed":        {91, "it finds what was installed"},
+	"bench/target/targettest":       {91, "it is a target like any other"},
+	"bench/latency":                 {91, "histograms know nothing of what is measured"},
+	"bench/machine":                 {91, "it describes and measures a machine"},
+	"bench/scenario":                {91, "it says what to do, not how"},
+	"bench/history":                 {91, "it keeps figures"},
+	"bench/ours":                    {91, "it is a target like any other"},
+	"bench/report/chart":            {90, "a chart does not know what it shows"},
+	"bench/report":                  {91, "it shows documents, whatever made them"},
+	"bench/load":                    {92, "a generator does not know what it calls"},
+	"bench/runner":                  {93, "it runs one scenario on one target"},
+	"bench/worker":                  {94, "it is a runner in a process"},
+	"bench/capacity":                {95, "it starts workers"},
+	"bench/gate":                    {95, "it starts workers"},
+	"bench/versus":                  {95, "it starts workers"},
 	"fuzz":                          {92, "it is beside the chain"},
 }
 
@@ -57,7 +76,7 @@ const clientMay = 9
 const clientUsers = 90
 
 // testOnly are packages that no production code may import.
-var testOnly = []string{"internal/vfs/crashfs", "internal/vfs/errorfs", "internal/vfs/vfstest", "millracetest"}
+var testOnly = []string{"bench/target/targettest", "internal/vfs/crashfs", "internal/vfs/errorfs", "internal/vfs/vfstest", "millracetest"}
 
 func placeOf(dir string) (place, bool) {
 	if found, ok := layers[dir]; ok {

@@ -51,7 +51,12 @@ func TestNothingIsLeftLyingAround(t *testing.T) {
 }
 
 // sleepers may call time.Sleep, for the reason given.
-var sleepers = map[string]string{}
+var sleepers = map[string]string{
+	"bench/load/pace.go":        "an open loop waits for planned moments: that is its job",
+	"bench/load/sleep_linux.go": "the same",
+	"bench/load/sleep_other.go": "the same",
+	"bench/load/stall.go":       "the target of the self-test is slow on purpose",
+}
 
 // TestNobodySleeps: a sleep in a test is a race with the scheduler, a sleep in
 // the engine cannot be interrupted. Virtual time is the exception.
