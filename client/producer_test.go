@@ -386,6 +386,33 @@ func TestProducerCloseGivesUp(t *testing.T) {
 	})
 }
 
+// TestProducerGivesUpWhileAnswered closes producers whose batches are just being
+// answered. The race detector is what looks on.
+func TestProducerGivesUpWhileAnswered(t *testing.T) {
+	f := newFake(t)
+	f.create("orders", 4)
+	c := connect(t, f)
+	for round := range 100 {
+		p, err := c.NewProducer(t.Context(), "orders", client.WithLinger(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := newOutcomes()
+		produced, err := produce(t.Context(), p, 1+round, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended, end := context.WithCancel(t.Context())
+		end()
+		_ = p.Close(ended) // whether everything was answered in time is chance
+		for _, data := range produced {
+			if len(o.results[data]) != 1 {
+				t.Fatalf("%s: %d results", data, len(o.results[data]))
+			}
+		}
+	}
+}
+
 // TestRequestTimeout has a server that stops answering without hanging up.
 func TestRequestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

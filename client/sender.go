@@ -166,9 +166,18 @@ func (p *Producer) complete(b *batch, err error) {
 	p.recycle(b)
 }
 
-// recycle gives back the buffer space of a settled batch and keeps it for reuse.
+// recycle gives back the buffer space of a settled batch and keeps it for reuse. A
+// batch under way is left alone: the connection still has it, and may be reading
+// an answer to it just now.
 func (p *Producer) recycle(b *batch) {
 	size := b.size - batchPrefixBytes
+	if b.state == batchSent {
+		p.mutex.Lock()
+		defer p.mutex.Unlock()
+		p.outstanding--
+		p.release(size)
+		return
+	}
 	clear(b.records)
 	clear(b.completions)
 	b.records, b.completions = b.records[:0], b.completions[:0]
