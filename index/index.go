@@ -67,6 +67,10 @@ func (s *Sparse) Add(offset int64, relativeSequence uint32, time int64, raftOrdi
 	s.mu.Unlock()
 }
 
+// Added returns the number of entries, for the goroutine that adds: it takes no
+// lock.
+func (s *Sparse) Added() int { return len(s.entries) }
+
 // Len returns the number of entries.
 func (s *Sparse) Len() int {
 	s.mu.RLock()

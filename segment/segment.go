@@ -22,7 +22,8 @@ const (
 	AccessPread
 	// AccessHeap reads the memory of a vfs.Memory file.
 	AccessHeap
-	// AccessMappedStore maps writable, and Write stores through the mapping.
+	// AccessMappedStore maps writable: Store goes through the mapping, and Space
+	// gives it to whoever encodes in place.
 	AccessMappedStore
 )
 
@@ -125,17 +126,52 @@ func (s *Segment) detach() error {
 	return s.mapped.Close()
 }
 
-// Write stores b at off. Bytes of frames must not overlap what was declared
-// readable before.
+// Write stores b at off with a system call, whatever the access. Bytes of
+// frames must not overlap what was declared readable before.
 func (s *Segment) Write(b []byte, off int64) error {
-	if off < 0 || off+int64(len(b)) > s.limit {
-		return failure.New(failure.Internal, "segment write", "bytes [%d, %d) exceed the capacity %d", off, off+int64(len(b)), s.limit)
-	}
-	if s.access == AccessMappedStore {
-		return mmap.Guard("store frames", func() { copy(s.region[off:], b) })
+	if err := s.within(off, int64(len(b))); err != nil {
+		return err
 	}
 	if _, err := s.file.WriteAt(b, off); err != nil {
 		return fmt.Errorf("segment %016x: write at %d: %w", s.Header.Segment, off, err)
+	}
+	return nil
+}
+
+// Store is Write by way of the access: with AccessMappedStore it copies into the
+// mapping.
+func (s *Segment) Store(b []byte, off int64) error {
+	if s.access != AccessMappedStore {
+		return s.Write(b, off)
+	}
+	if err := s.within(off, int64(len(b))); err != nil {
+		return err
+	}
+	return mmap.Guard("store frames", func() { copy(s.region[off:], b) })
+}
+
+func (s *Segment) within(off, n int64) error {
+	if off < 0 || off+n > s.limit {
+		return failure.New(failure.Internal, "segment write", "bytes [%d, %d) exceed the capacity %d", off, off+n, s.limit)
+	}
+	return nil
+}
+
+// Space returns the mapped bytes [off, off+n), to be filled before they are
+// declared readable, or nil without AccessMappedStore. A store may fault: guard
+// it with debug.SetPanicOnFault and mmap.Recovered.
+func (s *Segment) Space(off, n int64) []byte {
+	if s.access != AccessMappedStore {
+		return nil
+	}
+	return s.region[off : off+n : off+n]
+}
+
+// Populate makes the pages of [off, off+n) ready for stores into Space. They
+// become dirty, all of them. What lacks room on the device is an error here.
+func (s *Segment) Populate(off, n int64) error {
+	if err := s.mapped.PopulateWrite(off, min(n, s.limit-off)); err != nil {
+		return fmt.Errorf("segment %016x: %w", s.Header.Segment, err)
 	}
 	return nil
 }

@@ -65,6 +65,9 @@ func (l *Log) Stage(ctx context.Context, payload []byte, count int, p protocol.P
 	if err != nil {
 		return Pending{}, err
 	}
+	if l.direct && !pending.durable {
+		return pending, nil
+	}
 	l.mu.Lock()
 	l.wantSync = l.wantSync || pending.durable && l.options.Durability != record.Group
 	l.startLocked()
@@ -120,8 +123,8 @@ func (l *Log) await(ctx context.Context, last uint64, durable bool) error {
 	return err
 }
 
-// place gives the batch its sequence numbers and its place in a staging
-// buffer.
+// place gives the batch its sequence numbers and its place: in a staging buffer,
+// or in the segment itself.
 func (l *Log) place(ctx context.Context, p *placement, d record.Durability) (Pending, error) {
 	if p.count < 1 || p.count > record.BatchRecordsMax {
 		return Pending{}, failure.New(failure.InvalidArgument, "append", "a batch holds 1 to %d records, not %d", record.BatchRecordsMax, p.count)
@@ -129,31 +132,53 @@ func (l *Log) place(ctx context.Context, p *placement, d record.Durability) (Pen
 	if p.size > batchBytesMax {
 		return Pending{}, failure.New(failure.TooLarge, "append", "a batch of %d bytes exceeds %d; split it", p.size, batchBytesMax)
 	}
-	span := protocol.FrameSpan(protocol.FrameHeaderSize + p.size)
 	pending := Pending{durable: d == record.Group}
+	span := protocol.FrameSpan(protocol.FrameHeaderSize + p.size)
+	if l.direct {
+		var err error
+		pending.Range, err = l.store(ctx, p, span)
+		return pending, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for {
+	repeated, err := l.admitLocked(ctx, p, span, &pending.Range)
+	if err != nil || repeated {
+		return pending, err
+	}
+	t, s := l.tail, l.fill
+	b := p.encode(s.buffer[s.used:s.used+protocol.FrameHeaderSize], t.segment.Header.Salt)
+	clear(s.buffer[s.used+len(b) : int64(s.used)+span])
+	h := l.headerLocked(p)
+	h.Seal(b, p.crc)
+	pending.Range = l.countLocked(p, h, span)
+	s.used += int(span)
+	s.next = l.next
+	return pending, nil
+}
+
+// admitLocked returns when there is room for the batch. It reports whether the
+// batch is one that an idempotent producer repeats, and then what became of it
+// is in r. It may let go of mu meanwhile.
+func (l *Log) admitLocked(ctx context.Context, p *placement, span int64, r *record.Range) (repeated bool, err error) {
+	for ready := false; !ready; {
 		if l.refused != nil || l.closed {
-			return Pending{}, l.refusalLocked()
+			return false, l.refusalLocked()
 		}
 		if p.producer.ID != 0 {
-			r, repeated, err := l.producers.check(p.producer, p.count)
-			if err != nil || repeated {
-				pending.Range = r
-				return pending, err
+			if *r, repeated, err = l.producers.check(p.producer, p.count); err != nil || repeated {
+				return repeated, err
 			}
 		}
-		ready, err := l.makeRoomLocked(ctx, span)
-		if err != nil {
-			return Pending{}, err
+		if l.direct {
+			ready, err = l.makePlaceLocked(ctx, span)
+		} else {
+			ready, err = l.makeRoomLocked(ctx, span)
 		}
-		if ready {
-			break
+		if err != nil {
+			return false, err
 		}
 	}
-	pending.Range = l.encodeLocked(p, span)
-	return pending, nil
+	return false, nil
 }
 
 func (l *Log) refusalLocked() error {
@@ -163,46 +188,51 @@ func (l *Log) refusalLocked() error {
 	return errClosed
 }
 
-// encodeLocked writes the frame into the staging buffer, which has room.
-func (l *Log) encodeLocked(p *placement, span int64) record.Range {
-	t, s := l.tail, l.fill
-	now := max(l.dir.options.Clock.Now().UnixNano(), l.lastTime)
-	b := s.buffer[s.used : s.used+protocol.FrameHeaderSize]
-	if p.payload != nil {
-		b = append(b, p.payload...)
-	} else {
+// encode appends the payload to the header space b, whose capacity suffices, and
+// settles its checksum with the salt of the segment.
+func (p *placement) encode(b []byte, salt uint32) []byte {
+	if p.payload == nil {
 		b = protocol.AppendBatch(b, p.records, p.producer)
+	} else {
+		b = append(b, p.payload...)
 	}
-	if t.segment.Header.Salt != p.salt || p.payload == nil {
-		p.crc = protocol.Checksum(t.segment.Header.Salt, b[protocol.FrameHeaderSize:])
+	if p.payload == nil || p.salt != salt {
+		p.crc = protocol.Checksum(salt, b[protocol.FrameHeaderSize:])
 	}
+	return b
+}
+
+// headerLocked returns the header of the batch as the next frame of the log.
+func (l *Log) headerLocked(p *placement) protocol.FrameHeader {
 	h := protocol.FrameHeader{
-		Sequence: l.next, Time: now, Durable8: uint32(t.durable / 8), Count: uint16(p.count), Type: protocol.FrameData,
+		Sequence: l.next, Time: max(l.stamper.UnixNano(), l.lastTime),
+		Durable8: uint32(l.tail.durable / 8), Count: uint16(p.count), Type: protocol.FrameData,
 	}
 	if p.producer.ID != 0 {
 		h.Flags = protocol.FlagProducer
 	}
-	h.Seal(b, p.crc)
-	clear(s.buffer[s.used+len(b) : int64(s.used)+span])
-	r := record.Range{First: l.next, Last: l.next + uint64(p.count) - 1, Time: now}
+	return h
+}
+
+// countLocked counts a batch whose frame was encoded at the end of the tail.
+func (l *Log) countLocked(p *placement, h protocol.FrameHeader, span int64) record.Range {
+	r := record.Range{First: h.Sequence, Last: h.Sequence + uint64(p.count) - 1, Time: h.Time}
 	if p.producer.ID != 0 {
 		l.producers.note(p.producer, r)
 	}
-	l.next, l.lastTime = r.Last+1, now
+	l.next, l.lastTime = r.Last+1, h.Time
 	l.addFrameLocked(h, span)
-	l.stats.appends.Add(1)
-	l.stats.records.Add(uint64(p.count))
-	l.stats.bytes.Add(uint64(span))
+	l.stats.appends++
+	l.stats.records += uint64(p.count)
+	l.stats.bytes += uint64(span)
 	return r
 }
 
-// addFrameLocked counts a frame that was encoded at the end of the stage.
+// addFrameLocked counts a frame that was encoded at the end of the tail.
 func (l *Log) addFrameLocked(h protocol.FrameHeader, span int64) {
-	t, s := l.tail, l.fill
+	t := l.tail
 	t.segment.Index().Add(t.off, uint32(h.Sequence-t.segment.Header.Base), h.Time, t.totals.RaftFrames)
 	t.totals.Add(h)
 	t.off += span
-	s.used += int(span)
-	s.next = l.next
 	l.prepareLocked()
 }

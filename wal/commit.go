@@ -26,7 +26,8 @@ const (
 // pendingLocked reports whether a commit would have something to do.
 func (l *Log) pendingLocked() bool {
 	return l.fill != nil || len(l.queue) > 0 || l.sealAsked != nil ||
-		l.wantSync && l.durable.Load() < l.written.Load()
+		l.wantSync && l.durable.Load() < l.written.Load() ||
+		l.direct && (l.loose >= writebackStep || l.tail != nil && l.tail != l.active)
 }
 
 // startLocked starts a commit in the background unless one is running.
@@ -96,9 +97,13 @@ func (l *Log) commit() {
 	sync := l.wantSync || l.options.Durability == record.Group
 	seal := l.sealAsked
 	l.wantSync, l.sealAsked = false, nil
+	m := l.markLocked()
 	l.mu.Unlock()
 
 	err := l.write(stages)
+	if err == nil {
+		err = l.follow(m)
+	}
 	if err == nil && seal != nil && seal == l.active {
 		err = l.roll(nil)
 	}
@@ -106,7 +111,7 @@ func (l *Log) commit() {
 	if err == nil && sync {
 		err = l.sync()
 	}
-	l.publish(stages, err)
+	l.publish(stages, m, err)
 	l.scratch = stages[:0]
 }
 
@@ -118,7 +123,7 @@ func (l *Log) write(stages []*stage) error {
 				return err
 			}
 		}
-		if err := s.tail.segment.Write(s.buffer[:s.used], s.off); err != nil {
+		if err := s.tail.segment.Store(s.buffer[:s.used], s.off); err != nil {
 			return err
 		}
 		l.unsynced += int64(s.used)
@@ -175,7 +180,7 @@ func (l *Log) syncFile(s *segment.Segment) error {
 
 // publish lets readers and waiters see what the commit did, and recycles its
 // buffers.
-func (l *Log) publish(stages []*stage, err error) {
+func (l *Log) publish(stages []*stage, m mark, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, s := range stages {
@@ -189,13 +194,13 @@ func (l *Log) publish(stages []*stage, err error) {
 	for _, t := range l.behind {
 		unsynced += t.unsynced
 	}
-	l.stats.unsynced.Store(unsynced)
+	l.stats.unsynced = unsynced
 	if err != nil {
 		l.poisonLocked(err)
 		l.wakeCursors()
 		return
 	}
-	l.settleLocked()
+	l.settleLocked(m)
 	l.wakeLocked()
 	l.wakeCursors()
 }
@@ -214,7 +219,13 @@ func (l *Log) publishLocked(t *tail, off int64, last uint64) {
 
 // settleLocked moves the durable mark and arms the timers for what is left to
 // do later.
-func (l *Log) settleLocked() {
+func (l *Log) settleLocked(m mark) {
+	if l.direct {
+		if l.unsynced == 0 && len(l.behind) == 0 {
+			l.durableLocked(m)
+		}
+		return
+	}
 	if l.unsynced == 0 && len(l.behind) == 0 {
 		l.durable.Store(l.written.Load())
 		if l.active != nil {
@@ -274,5 +285,6 @@ func (l *Log) idleDue() {
 	h := protocol.FrameHeader{Sequence: l.next, Time: l.lastTime, Durable8: uint32(t.durable / 8), Type: protocol.FrameSync}
 	h.Seal(b, t.segment.Header.Salt)
 	l.addFrameLocked(h, protocol.FrameHeaderSize)
+	l.fill.used, l.fill.next = protocol.FrameHeaderSize, l.next
 	l.startLocked()
 }

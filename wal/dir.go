@@ -19,6 +19,7 @@ import (
 
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/internal/vfs"
+	"github.com/millrace-io/millrace/record"
 	"github.com/millrace-io/millrace/segment"
 )
 
@@ -389,17 +390,34 @@ func (d *Dir) giveBuffer(b []byte) {
 // segmentName returns the file name of a segment: names sort by base sequence.
 func segmentName(base, id uint64) string { return fmt.Sprintf("%020d-%016x%s", base, id, segSuffix) }
 
-// segmentAccess maps the options to the access of package segment.
-func (o Options) segmentAccess() segment.Access {
-	switch {
-	case o.Backend == BackendPread:
+// readAccess is how segments of the backend are read.
+func (o Options) readAccess() segment.Access {
+	switch o.Backend {
+	case BackendPread:
 		return segment.AccessPread
-	case o.Backend == BackendHeap:
+	case BackendHeap:
 		return segment.AccessHeap
-	case o.Store == StoreMapped:
-		return segment.AccessMappedStore
 	}
 	return segment.AccessMapped
+}
+
+// writeAccess is how the segment of a log that is appended to is reached.
+func (o Options) writeAccess(direct bool) segment.Access {
+	if o.Backend == BackendMmap && (direct || o.Store == StoreMapped) {
+		return segment.AccessMappedStore
+	}
+	return o.readAccess()
+}
+
+// storesDirectly reports whether a log of that durability has no staging.
+func (o Options) storesDirectly(d record.Durability) bool {
+	switch o.Store {
+	case StoreAuto:
+		return d == record.None && o.Backend != BackendPread
+	case StoreDirect:
+		return d == record.None
+	}
+	return false
 }
 
 // createFlags open a file that must not exist yet.

@@ -26,6 +26,7 @@ type Log struct {
 	id      uint64
 	dir     *Dir
 	options LogOptions
+	direct  bool // frames are stored by their appends: see direct.go
 	ownsDir bool // opened by Open: closing it closes the directory
 
 	mu         sync.Mutex // guards the fields down to the blank line
@@ -33,11 +34,13 @@ type Log struct {
 	closed     bool
 	next       uint64 // sequence number of the record to come
 	lastTime   int64  // arrival of the newest record
+	stamper    clock.Stamper
 	nextID     uint64 // id of the segment to come
 	tail       *tail  // where the next frame goes; nil before the first append and after Seal
 	fill       *stage // being filled; nil when there is nothing in it
 	queue      []*stage
 	staged     int      // stages that are filled, queued or being written
+	loose      int64    // bytes stored directly since the last commit looked
 	idle       []*stage // to be used again; at most stagesMax
 	committing bool     // a commit is running or about to
 	wantSync   bool     // the next commit must sync whatever the mode
@@ -87,6 +90,7 @@ type tail struct {
 	off     int64  // where the next frame goes
 	totals  segment.Totals
 	zeroed  chan struct{} // see spare
+	ready   int64         // direct: pages before it were populated
 	durable int64         // offset known durable; stored under mu
 	// Set when the tail is left and its segment will not grow any more.
 	producers []byte // the table at the end of the segment
@@ -105,10 +109,12 @@ type stage struct {
 	next   uint64 // sequence number behind the last record in it
 }
 
-// counters are the totals behind Stats.
+// counters are the totals behind Stats. Those of appends are plain: an append
+// holds mu anyway.
 type counters struct {
-	appends, records, bytes, syncs, syncNanos atomic.Uint64
-	unsynced                                  atomic.Int64
+	appends, records, bytes uint64 // guarded by mu
+	syncs, syncNanos        atomic.Uint64
+	unsynced                int64 // guarded by mu: at the end of the last commit
 }
 
 // Stats is a snapshot of a log. Totals count since it was opened.
@@ -132,6 +138,8 @@ func newLog(d *Dir, id uint64, o LogOptions) *Log {
 	l := &Log{
 		id: id, dir: d, options: o, capacity: d.options.SegmentBytesMin,
 		producers: newProducerTable(d.options.ProducersMax),
+		direct:    d.options.storesDirectly(o.Durability),
+		stamper:   clock.NewStamper(d.options.Clock),
 	}
 	l.segments.Store(&[]*segment.Segment{})
 	return l
@@ -158,10 +166,12 @@ func (l *Log) Stats() Stats {
 	s := Stats{
 		First: l.first.Load(), Next: l.Next(), Written: l.written.Load(), Durable: l.durable.Load(),
 		Segments: len(segments),
-		Appends:  l.stats.appends.Load(), Records: l.stats.records.Load(), AppendedBytes: l.stats.bytes.Load(),
-		Syncs: l.stats.syncs.Load(), SyncTime: time.Duration(l.stats.syncNanos.Load()),
-		UnsyncedBytes: l.stats.unsynced.Load(),
+		Syncs:    l.stats.syncs.Load(), SyncTime: time.Duration(l.stats.syncNanos.Load()),
 	}
+	l.mu.Lock()
+	s.Appends, s.Records, s.AppendedBytes = l.stats.appends, l.stats.records, l.stats.bytes
+	s.UnsyncedBytes = l.stats.unsynced + l.loose
+	l.mu.Unlock()
 	for _, segment := range segments {
 		s.Bytes += segment.Readable()
 	}
@@ -210,6 +220,11 @@ func (l *Log) Seal(ctx context.Context) error {
 	defer l.mu.Unlock()
 	if l.refused != nil {
 		return l.refused
+	}
+	for l.direct && l.tail != nil && l.tail != l.active { // a commit may be naming it
+		if err := l.awaitLocked(ctx, waitFor{begun: l.tail}); err != nil {
+			return err
+		}
 	}
 	t := l.leaveTailLocked()
 	if t == nil {

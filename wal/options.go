@@ -28,12 +28,21 @@ const (
 type Store uint8
 
 const (
+	// StoreAuto is the default: StoreStaged for logs that sync, StoreDirect for
+	// logs with record.None, unless the backend is BackendPread. See
+	// docs/design/0002 and 0012.
+	StoreAuto Store = iota
 	// StoreStaged gathers frames in buffers and writes each buffer with one
-	// pwrite. The default: see docs/design/0002.
-	StoreStaged Store = iota
-	// StoreMapped copies the gathered frames into a writable mapping instead.
-	// It is accepted only with BackendMmap; it pays off without fdatasync only.
+	// pwrite.
+	StoreStaged
+	// StoreMapped gathers too, and copies the buffers into a writable mapping.
+	// It is accepted only with BackendMmap, and is slow with fdatasync: it is here
+	// to be measured.
 	StoreMapped
+	// StoreDirect puts each frame at its place before the append returns, small
+	// ones into a writable mapping. It is for logs with record.None; others are
+	// staged.
+	StoreDirect
 )
 
 // Options configure a directory of logs. The zero value is ready for use.
@@ -44,7 +53,7 @@ type Options struct {
 	Clock clock.Clock
 	// Backend is how segments are read. Default: BackendMmap.
 	Backend Backend
-	// Store is how segments are written. Default: StoreStaged.
+	// Store is how segments are written. Default: StoreAuto.
 	Store Store
 	// SegmentBytesMin is the capacity of a log's first segment; each roll
 	// doubles it up to SegmentBytesMax. Defaults: 4 MiB and 256 MiB. A batch
@@ -138,7 +147,7 @@ func (o Options) withDefaults() (Options, error) {
 		return o, failure.New(failure.InvalidArgument, "wal options", "limits must be positive")
 	case o.Store == StoreMapped && o.Backend != BackendMmap:
 		return o, failure.New(failure.InvalidArgument, "wal options", "the mapped store needs the mmap backend")
-	case o.Backend > BackendHeap || o.Store > StoreMapped:
+	case o.Backend > BackendHeap || o.Store > StoreDirect:
 		return o, failure.New(failure.InvalidArgument, "wal options", "unknown backend %d or store %d", o.Backend, o.Store)
 	}
 	return o, nil

@@ -90,12 +90,9 @@ func (l *Log) dropOpen(entries []segmentEntry) error {
 // returns the sequence number behind it.
 func (l *Log) openSegment(e segmentEntry, entry logEntry) (*segment.Segment, uint64, error) {
 	flags := os.O_RDWR
-	access := l.dir.options.segmentAccess()
+	access := l.dir.options.readAccess() // nothing is stored into it any more
 	if l.dir.readOnly {
 		flags = os.O_RDONLY
-	}
-	if access == segment.AccessMappedStore {
-		access = segment.AccessMapped // nothing is stored into it any more
 	}
 	path := filepath.Join(l.dir.logPath(l.id), segmentName(e.base, e.id))
 	file, err := l.dir.options.FS.OpenFile(path, flags, 0)

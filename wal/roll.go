@@ -124,7 +124,7 @@ func (l *Log) beginStageLocked(span int64) {
 
 // fits reports whether the tail takes span more bytes and still its seal.
 func (t *tail) fits(span int64) bool {
-	return t.off+span+segment.SealSize(t.segment.Index().Len()+1) <= t.segment.Limit()
+	return t.off+span+segment.SealSize(t.segment.Index().Added()+1) <= t.segment.Limit()
 }
 
 // tooOld goes by the time of the newest record, which spares each append a look
@@ -175,7 +175,7 @@ func (l *Log) planLocked(ctx context.Context, span int64) error {
 	}
 	// Between the times of its neighbours' records, so that a search by time
 	// can go by the headers.
-	h.Created = max(l.dir.options.Clock.Now().UnixNano(), l.lastTime)
+	h.Created = max(l.stamper.UnixNano(), l.lastTime)
 	l.lastTime = h.Created
 	if previous != nil {
 		h.PreviousSegment = previous.segment.Header.Segment
@@ -183,7 +183,7 @@ func (l *Log) planLocked(ctx context.Context, span int64) error {
 	} else if segments := *l.segments.Load(); len(segments) > 0 {
 		h.PreviousSegment = segments[len(segments)-1].Header.Segment
 	}
-	created, err := segment.Create(s.file, h, l.dir.options.segmentAccess())
+	created, err := segment.Create(s.file, h, l.dir.options.writeAccess(l.direct))
 	if err != nil {
 		s.discard(l.dir.options.FS)
 		return spaceOr(failure.Internal, "append", err)

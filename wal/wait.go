@@ -13,11 +13,13 @@ type waiter struct {
 	waitFor
 }
 
-// waitFor is what a goroutine waits for: a record, or a segment to be sealed.
+// waitFor is what a goroutine waits for: a record, a segment to be sealed, or a
+// tail to be made the active one.
 type waitFor struct {
 	last    uint64
 	durable bool
 	sealed  *segment.Segment
+	begun   *tail
 }
 
 // newWaiter serves the pool of a directory: waiters are reused, so that waiting
@@ -33,10 +35,13 @@ func (l *Log) reached(last uint64, durable bool) bool {
 	return l.written.Load() >= last
 }
 
-// happened reports whether what w describes is the case.
-func (l *Log) happened(w waitFor) bool {
-	if w.sealed != nil {
+// happenedLocked reports whether what w describes is the case.
+func (l *Log) happenedLocked(w waitFor) bool {
+	switch {
+	case w.sealed != nil:
 		return w.sealed.Sealed()
+	case w.begun != nil:
+		return l.active == w.begun || l.tail != w.begun
 	}
 	return l.reached(w.last, w.durable)
 }
@@ -79,7 +84,7 @@ func (l *Log) forgetLocked(w *waiter) {
 func (l *Log) wakeLocked() {
 	kept := l.waiters[:0]
 	for _, w := range l.waiters {
-		if l.refused == nil && !l.happened(w.waitFor) {
+		if l.refused == nil && !l.happenedLocked(w.waitFor) {
 			kept = append(kept, w)
 			continue
 		}
@@ -93,7 +98,7 @@ func (l *Log) wakeLocked() {
 // awaitLocked waits for what, running commits itself while nobody else does.
 // It is called with mu held and returns with it held.
 func (l *Log) awaitLocked(ctx context.Context, what waitFor) error {
-	for !l.happened(what) {
+	for !l.happenedLocked(what) {
 		if l.refused != nil {
 			return l.refused
 		}
