@@ -14,7 +14,7 @@ const (
 	populateStep = 1 << 20
 	// populateMin keeps a reader at the tail, whose few new bytes are in the
 	// page cache anyway, from paying a system call for each of them.
-	populateMin = 64 << 10
+	populateMin = blockBytes
 	// preadStep is the least that is read into a buffer at once.
 	preadStep = 128 << 10
 )
@@ -38,7 +38,9 @@ func (e *DamageError) Unwrap() []error { return []error{failure.Corrupt, e.Err} 
 // is a reader without a segment; Reset gives it one.
 type Reader struct {
 	segment   *Segment
-	populated int64  // mapped pages before it were brought in by this reader
+	begun     int64  // mapped: pages of [begun, populated) were brought in
+	populated int64  // by this reader
+	step      int64  // mapped: how many bytes were brought in last
 	window    []byte // AccessPread: what was read last
 	buffer    []byte // AccessPread: the memory behind window
 	start     int64  // AccessPread: where window begins
@@ -46,7 +48,7 @@ type Reader struct {
 
 // Reset makes r read s, for which the caller holds a reference.
 func (r *Reader) Reset(s *Segment) {
-	r.segment, r.populated, r.window, r.start = s, 0, nil, 0
+	r.segment, r.begun, r.populated, r.step, r.window, r.start = s, 0, 0, 0, nil, 0
 }
 
 // Segment returns the segment being read, or nil.
@@ -70,6 +72,33 @@ func (r *Reader) Frame(off int64) (protocol.FrameHeader, []byte, error) {
 		}
 	}
 	return r.check(off, limit)
+}
+
+// Header returns the header of the frame at off, which must be a frame boundary
+// before Readable. Only its length is checked, against the end: it is for
+// stepping over frames. A mapped page that cannot be read is an error.
+func (r *Reader) Header(off int64) (h protocol.FrameHeader, err error) {
+	s := r.segment
+	limit := s.Readable()
+	if err := r.fetch(off, protocol.FrameHeaderSize, limit); err != nil {
+		return h, err
+	}
+	if s.mapped != nil {
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("segment %016x: frame at offset %d: %w", s.Header.Segment, off, mmap.Recovered("read a header", p))
+			}
+		}()
+	}
+	h = protocol.ParseFrameHeader(r.bytes(off, limit))
+	if h.Length == 0 {
+		return h, &DamageError{s.Header.Segment, off, protocol.ErrFrameEmpty}
+	}
+	if h.Length < protocol.FrameHeaderSize || off+h.Span() > limit {
+		return h, &DamageError{s.Header.Segment, off, protocol.ErrFrameLength}
+	}
+	return h, nil
 }
 
 // peekLength returns the length word at off, which is in the window, if a
@@ -134,14 +163,10 @@ func (r *Reader) fetch(off, n, limit int64) error {
 		return &DamageError{s.Header.Segment, off, protocol.ErrFrameLength}
 	}
 	if s.mapped != nil {
-		if off+n <= r.populated || limit-max(off, r.populated) < populateMin {
+		if off >= r.begun && off+n <= r.populated || limit-off < populateMin {
 			return nil
 		}
-		r.populated = min(limit, off+max(n, populateStep))
-		if err := s.mapped.PopulateRead(off, r.populated-off); err != nil {
-			return fmt.Errorf("segment %016x: read at %d: %w", s.Header.Segment, off, err)
-		}
-		return nil
+		return r.populate(off, n, limit)
 	}
 	if s.region != nil || off >= r.start && off+n <= r.start+int64(len(r.window)) {
 		return nil
@@ -155,6 +180,32 @@ func (r *Reader) fetch(off, n, limit int64) error {
 		return fmt.Errorf("segment %016x: read at %d: %w", s.Header.Segment, off, err)
 	}
 	r.window = r.buffer[:want]
+	return nil
+}
+
+// populate brings in the pages of [off, off+n). A reader that goes on where it
+// was gets more each time, up to populateStep. One that jumped gets little, and
+// nothing where somebody was before: then the pages are most likely still there,
+// and a system call would cost more than all the rest of a random read.
+func (r *Reader) populate(off, n, limit int64) error {
+	s, wanted := r.segment, off+n
+	start := r.populated
+	if off >= r.begun && off <= r.populated {
+		r.step = min(2*r.step, populateStep)
+	} else {
+		start = off &^ (blockBytes - 1)
+		r.step, r.begun = blockBytes, start
+		if end := s.seen.until(start, wanted); end >= wanted {
+			r.populated = min(end, limit)
+			return nil
+		}
+	}
+	end := min(limit, max(wanted, start+r.step))
+	if err := s.mapped.PopulateRead(start, end-start); err != nil {
+		return fmt.Errorf("segment %016x: read at %d: %w", s.Header.Segment, off, err)
+	}
+	s.seen.add(start, end)
+	r.populated = end
 	return nil
 }
 

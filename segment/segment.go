@@ -38,6 +38,7 @@ type Segment struct {
 	file   vfs.File
 	access Access
 	mapped *mmap.Map // nil unless mapped
+	seen   blocks    // of the mapping
 	region []byte    // the mapping or the heap image; nil with AccessPread
 	limit  int64     // bytes of the file that exist: no frame ends behind it
 
@@ -107,7 +108,7 @@ func (s *Segment) attach() error {
 		if err != nil {
 			return err
 		}
-		s.mapped, s.region = m, m.Bytes()
+		s.mapped, s.region, s.seen = m, m.Bytes(), newBlocks(s.limit)
 	case AccessHeap:
 		memory, ok := s.file.(vfs.Memory)
 		if !ok {

@@ -70,6 +70,7 @@ type Log struct {
 	durable  atomic.Uint64 // last record that reached the device
 	segments atomic.Pointer[[]*segment.Segment]
 	first    atomic.Uint64
+	ended    atomic.Bool // closed: refused is errClosed
 
 	tailMu      sync.Mutex // guards tailCursors; taken after mu
 	tailCursors []*Cursor
@@ -259,6 +260,7 @@ func (l *Log) Close() error {
 	// Also after damage or a failed write: whoever waits at the tail of a closed
 	// log must hear that it is closed.
 	l.refused = errClosed
+	l.ended.Store(true)
 	for _, timer := range []clock.Timer{l.syncTimer, l.idleTimer} {
 		if timer != nil && timer.Stop() {
 			l.commits.Done()

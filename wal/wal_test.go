@@ -109,6 +109,8 @@ func wantRecords(t testing.TB, got []string, first, last int) {
 func backends() map[string]Options {
 	return map[string]Options{
 		"mmap":         {Backend: BackendMmap},
+		"staged":       {Backend: BackendMmap, Store: StoreStaged},
+		"direct pread": {Backend: BackendPread, Store: StoreDirect},
 		"mapped store": {Backend: BackendMmap, Store: StoreMapped},
 		"pread":        {Backend: BackendPread},
 	}
