@@ -52,6 +52,48 @@ func (m *Map) PopulateWrite(off, n int64) error {
 	return m.advise(off, n, unix.MADV_POPULATE_WRITE, "populate for writing")
 }
 
+// Resident reports whether all pages of [off, off+n) are in memory now. pages is
+// scratch, a byte for each page. A kernel that does not tell means no.
+func (m *Map) Resident(off, n int64, pages []byte) bool {
+	const page = 4096
+	start := off &^ (page - 1)
+	end := min(off+n, int64(len(m.data)))
+	count := (end - start + page - 1) / page
+	if count <= 0 {
+		return true
+	}
+	if int64(len(pages)) < count {
+		return false
+	}
+	_, _, errno := unix.Syscall(unix.SYS_MINCORE, uintptr(unsafe.Pointer(&m.data[start])), uintptr(end-start), uintptr(unsafe.Pointer(&pages[0])))
+	if errno != 0 {
+		return false
+	}
+	for _, p := range pages[:count] {
+		if p&1 == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Unmap takes the pages of [off, off+n) that lie in it as a whole out of the page
+// table. What was stored stays in the page cache, and the next access brings
+// a page in again. Before write-back of stored pages it saves the kernel
+// from protecting them one by one, each time interrupting every processor of the
+// process.
+func (m *Map) Unmap(off, n int64) error {
+	const page = 4096
+	start, end := (off+page-1)&^(page-1), min(off+n, int64(len(m.data)))&^(page-1)
+	if end <= start {
+		return nil
+	}
+	if err := unix.Madvise(m.data[start:end], unix.MADV_DONTNEED); err != nil {
+		return fmt.Errorf("mmap: unmap [%d, %d): %w", start, end, err)
+	}
+	return nil
+}
+
 // WillNeed asks the kernel to read [off, off+n) ahead and does not wait.
 func (m *Map) WillNeed(off, n int64) error {
 	return m.advise(off, n, unix.MADV_WILLNEED, "read ahead")

@@ -20,6 +20,12 @@ func (m *Map) PopulateRead(off, n int64) error { return ErrUnsupported }
 // PopulateWrite returns [ErrUnsupported].
 func (m *Map) PopulateWrite(off, n int64) error { return ErrUnsupported }
 
+// Resident returns false.
+func (m *Map) Resident(off, n int64, pages []byte) bool { return false }
+
+// Unmap returns [ErrUnsupported].
+func (m *Map) Unmap(off, n int64) error { return ErrUnsupported }
+
 // WillNeed returns [ErrUnsupported].
 func (m *Map) WillNeed(off, n int64) error { return ErrUnsupported }
 

@@ -83,6 +83,15 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Checksum returns the CRC32C of b seeded with seed, which is how every
 // checksum of the formats is taken.
 func Checksum(seed uint32, b []byte) uint32 {
+	// hash/crc32 walks through more than 4,031 bytes as three streams 1,344 bytes
+	// apart, which the processor's prefetcher does not follow: over memory that is
+	// not in its caches that is 3.8 GB/s, pieces of 1 KiB are 8.6 to 14.7. In the
+	// caches both are 26 GB/s.
+	const piece = 1 << 10
+	for len(b) > piece {
+		seed = crc32.Update(seed, castagnoli, b[:piece])
+		b = b[piece:]
+	}
 	return crc32.Update(seed, castagnoli, b)
 }
 

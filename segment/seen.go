@@ -20,14 +20,15 @@ func (b blocks) add(start, end int64) {
 	}
 }
 
-// until returns the end of the noted blocks that begin at start, which is the
-// beginning of a block, looking no further than to wanted.
+// until returns the end of the noted blocks from that of start on, looking no
+// further than to wanted, or start.
 func (b blocks) until(start, wanted int64) int64 {
-	for ; start < wanted; start += blockBytes {
+	for start < wanted {
 		i := start / blockBytes
 		if b[i/64].Load()&(1<<(i%64)) == 0 {
 			break
 		}
+		start = (i + 1) * blockBytes
 	}
 	return start
 }

@@ -177,6 +177,15 @@ func (s *Segment) Populate(off, n int64) error {
 	return nil
 }
 
+// StartWriteback asks the kernel to begin writing [off, off+n) to the device. It
+// promises nothing.
+func (s *Segment) StartWriteback(off, n int64) {
+	if s.access == AccessMappedStore {
+		_ = s.mapped.Unmap(off, n) // it only saves time
+	}
+	_ = s.file.StartWriteback(off, n) // what it cannot do, a sync will
+}
+
 // File returns the file, for sync, write-back and hole punching by the owner.
 func (s *Segment) File() vfs.File { return s.file }
 

@@ -18,6 +18,7 @@ const (
 	// to the kernel's write-back at a time, so that the sync at a roll is no
 	// cliff.
 	writebackStep = 8 << 20
+	pageSize      = 4096
 	// idleSync is how long a log rests before a SYNC frame covers its last
 	// records by a promise of durability.
 	idleSync = 250 * time.Millisecond
@@ -137,8 +138,8 @@ func (l *Log) pace(off int64) {
 	if l.options.Durability == record.Group || off-l.writtenBack < writebackStep {
 		return
 	}
-	// Only a hint: what it cannot do the sync at the roll will.
-	_ = l.active.segment.File().StartWriteback(l.writtenBack, off-l.writtenBack)
+	off &^= pageSize - 1 // the last page is about to be written again
+	l.active.segment.StartWriteback(l.writtenBack, off-l.writtenBack)
 	l.writtenBack = off
 }
 

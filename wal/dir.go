@@ -44,6 +44,7 @@ type Dir struct {
 
 	syncs   chan struct{} // one token per running fdatasync
 	buffers chan []byte   // free staging buffers of StagingBytes
+	large   sync.Pool     // of *[]byte: larger buffers that were used once
 	waiters sync.Pool     // of *waiter
 
 	mu     sync.Mutex // guards the fields below; taken before the manifest's lock and never with a log's
@@ -366,6 +367,9 @@ func (d *Dir) unpin(s *segment.Segment) {
 // takeBuffer returns a staging buffer of at least n bytes.
 func (d *Dir) takeBuffer(n int64) []byte {
 	if n > d.options.StagingBytes {
+		if b, ok := d.large.Get().(*[]byte); ok && int64(cap(*b)) >= n {
+			return *b
+		}
 		return make([]byte, n)
 	}
 	select {
@@ -376,13 +380,16 @@ func (d *Dir) takeBuffer(n int64) []byte {
 	}
 }
 
-// giveBuffer takes a buffer back. Large ones are left to the collector.
+// giveBuffer takes a buffer back.
 func (d *Dir) giveBuffer(b []byte) {
-	if int64(cap(b)) != d.options.StagingBytes {
+	b = b[:cap(b)]
+	if int64(cap(b)) > d.options.StagingBytes {
+		large := b // a variable of its own: b would be on the heap in every call
+		d.large.Put(&large)
 		return
 	}
 	select {
-	case d.buffers <- b[:cap(b)]:
+	case d.buffers <- b:
 	default:
 	}
 }

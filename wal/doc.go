@@ -43,8 +43,8 @@
 //	dir.go       the directory: lock, logs, shared pools
 //	manifest*.go the bookkeeping file; catalogue.go what it says
 //	log.go       the state of one log; wait.go its waiters
-//	append.go    placing frames into staging buffers
-//	commit.go    writing and syncing them; roll.go changing segments
+//	append.go    placing frames into staging buffers; direct.go into the segment
+//	commit.go    writing and syncing them; roll.go changing segments; spare.go their files
 //	recover.go   opening after an end of any kind
 //	cursor.go    reading; trim.go retention; producers.go idempotence
 package wal

@@ -2,17 +2,12 @@ package wal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"sync"
-	"syscall"
 	"time"
 
 	"github.com/millrace-io/millrace/failure"
-	"github.com/millrace-io/millrace/internal/vfs"
 	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
 	"github.com/millrace-io/millrace/segment"
@@ -24,69 +19,12 @@ const (
 	// fillFast is the age below which a segment that is half full asks for a
 	// larger successor.
 	fillFast = time.Minute
-	// zeroStep is written at once when a spare is zeroed, and zeroSync is how
-	// often that is synced: a log that syncs at the same time waits behind it.
-	zeroStep = 1 << 20
-	zeroSync = 8 << 20
 	// behindMax is how many segments may wait for their sync in the
 	// background before a roll waits for them.
 	behindMax = 4
 	// punchMin is the least unused space worth giving back.
 	punchMin = 64 << 10
 )
-
-// spare is a file that is allocated and waits to become a segment.
-type spare struct {
-	file     vfs.File
-	path     string
-	capacity int64
-
-	mu     sync.Mutex // held while a step of zeroes is written
-	taken  bool
-	zeroed chan struct{} // closed when nobody writes zeroes any more
-}
-
-// discard deletes the spare.
-func (s *spare) discard(files vfs.FS) {
-	s.take()
-	<-s.zeroed
-	// A leftover is removed by the next open of the log.
-	_ = s.file.Close()
-	_ = files.Remove(s.path)
-}
-
-// take ends the zeroing. It waits for the step in progress at most.
-func (s *spare) take() {
-	s.mu.Lock()
-	s.taken = true
-	s.mu.Unlock()
-}
-
-// zero writes every block once, so that later syncs need no change of extents
-// in the file system's journal. It stops when the spare is taken; errors are
-// left to the writes that follow.
-func (s *spare) zero() {
-	defer close(s.zeroed)
-	zeroes := make([]byte, zeroStep)
-	for off := int64(0); off < s.capacity; off += zeroStep {
-		n := min(zeroStep, s.capacity-off)
-		s.mu.Lock()
-		if s.taken {
-			s.mu.Unlock()
-			return
-		}
-		_, err := s.file.WriteAt(zeroes[:n], off)
-		s.mu.Unlock()
-		if err != nil {
-			return
-		}
-		if end := off + n; end%zeroSync == 0 || end == s.capacity {
-			if s.file.Sync() != nil {
-				return
-			}
-		}
-	}
-}
 
 // makeRoomLocked makes the fill stage able to take span bytes. It does one
 // step and reports whether that was enough; it may let go of mu meanwhile.
@@ -250,7 +188,7 @@ func (l *Log) prepareLocked() {
 		return
 	}
 	if l.lastTime-t.segment.Header.Created < int64(fillFast) {
-		l.capacity = min(2*l.capacity, l.dir.options.SegmentBytesMax)
+		l.capacity = min(4*l.capacity, l.dir.options.SegmentBytesMax)
 	}
 	done := l.beginPreparingLocked()
 	number, capacity, table := l.spares, l.capacity, l.tableSizeLocked()
@@ -270,34 +208,6 @@ func (l *Log) prepareLocked() {
 			s.zero()
 		}
 	})
-}
-
-// newSpare allocates a file of the wanted capacity, or of less, but at least
-// least, when the disk is nearly full. It also makes room for the edits that
-// the segment will cause.
-func (d *Dir) newSpare(log, number uint64, capacity, least, tableSize int64) (*spare, error) {
-	if err := d.manifest.reserve(tableSize + 4096); err != nil {
-		return nil, spaceOr(failure.Poisoned, "append", err)
-	}
-	capacity = (capacity + 4095) &^ 4095
-	path := filepath.Join(d.logPath(log), sparePrefix+strconv.FormatUint(number, 10)+spareSuffix)
-	file, err := d.options.FS.OpenFile(path, createFlags, 0o640)
-	if err != nil {
-		return nil, spaceOr(failure.Unavailable, "append: prepare segment", err)
-	}
-	for {
-		err = file.Allocate(capacity)
-		if err == nil {
-			return &spare{file: file, path: path, capacity: capacity, zeroed: make(chan struct{})}, nil
-		}
-		if !errors.Is(err, syscall.ENOSPC) || capacity/2 < least {
-			break
-		}
-		capacity = (capacity/2 + 4095) &^ 4095
-	}
-	_ = file.Close()
-	_ = d.options.FS.Remove(path)
-	return nil, spaceOr(failure.Unavailable, "append: prepare segment", err)
 }
 
 // roll seals the active segment and makes the tail the active one. With nil it

@@ -12,7 +12,7 @@ import (
 )
 
 // Wal is package wal: one log for each shard, in one directory. Options:
-// backend is mmap or pread, store is staged or mapped.
+// backend is mmap or pread, store is staged, mapped or direct.
 type Wal struct{}
 
 // About implements target.Target.
@@ -74,6 +74,8 @@ func walOptions(options map[string]string) (wal.Options, error) {
 			o.Store = wal.StoreStaged
 		case "store=mapped":
 			o.Store = wal.StoreMapped
+		case "store=direct":
+			o.Store = wal.StoreDirect
 		default:
 			return o, fmt.Errorf("ours: wal has no option %s=%s", name, value)
 		}

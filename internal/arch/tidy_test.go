@@ -27,6 +27,9 @@ const blobBytesMax = 2 << 20
 func TestNothingIsLeftLyingAround(t *testing.T) {
 	everywhere := func(string) bool { return true }
 	err := walk(everywhere, func(name string) error {
+		if name == ".git" { // of a second work tree: a file that says where the first is
+			return nil
+		}
 		content, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
 			return err
