@@ -147,10 +147,11 @@ func openManifest(files vfs.FS, dir string, salt func() uint32) (*manifest, erro
 // synced under a temporary name, then renamed.
 func (m *manifest) rewrite() error {
 	number, salt := m.number+1, m.salt()
-	b := encodeManifestHeader(number, salt)
+	var snapshot []byte
 	if edits := m.logs.snapshot(); len(edits) > 0 {
-		b = append(b, encodeRecord(salt, edits)...)
+		snapshot = encodeRecord(salt, edits)
 	}
+	b := append(encodeManifestHeader(number, salt, uint32(len(snapshot))), snapshot...)
 	temp, final := filepath.Join(m.dir, manifestTemp), filepath.Join(m.dir, manifestName(number))
 	file, err := m.fs.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
