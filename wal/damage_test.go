@@ -2,9 +2,14 @@ package wal
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/internal/vfs/crashfs"
+	"github.com/millrace-io/millrace/internal/vfs/errorfs"
 )
 
 // TestFirstRecordOfAManifestCannotBeTorn: an opening writes what it knows as one
@@ -34,4 +39,84 @@ func TestFirstRecordOfAManifestCannotBeTorn(t *testing.T) {
 	if len(segmentFiles(t, disk)) == 0 {
 		t.Error("the segments are gone")
 	}
+}
+
+// TestLogsThatTheManifestLostAreKept cuts a manifest in front of the edit that
+// added a log. What the log holds must not be taken for a leftover.
+func TestLogsThatTheManifestLostAreKept(t *testing.T) {
+	disk, d, _ := heap(t, Options{}, LogOptions{})
+	before := d.manifest.end
+	mustAppend(t, openLog(t, d, 2, LogOptions{}), 1, 10, 100)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := readFile(disk, "/data/MANIFEST-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := putFile(disk, "/data/MANIFEST-1", b[:before]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenDir("/data", d.options); !errors.Is(err, failure.Corrupt) {
+		t.Errorf("open: %v, want failure.Corrupt", err)
+	}
+	if names, err := disk.ReadDir("/data/log-2"); err != nil || len(names) == 0 {
+		t.Errorf("the folder of the log holds %q, %v", names, err)
+	}
+}
+
+// TestRemovedLogsAreForgottenWhenTheyAreGone ends a process at every call of the
+// removal of a log: the next opening finishes it, whatever the manifest is
+// called by then, and a log that still has files stays known as removed.
+func TestRemovedLogsAreForgottenWhenTheyAreGone(t *testing.T) {
+	for n := 1; ; n++ {
+		disk := crashfs.New(crashfs.Options{})
+		faulty := errorfs.New(disk)
+		o := Options{FS: faulty, Backend: BackendHeap}
+		d, err := OpenDir("/data", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustAppend(t, openLog(t, d, 1, LogOptions{}), 1, 3, 100)
+		mustAppend(t, openLog(t, d, 2, LogOptions{}), 1, 3, 100)
+		fault := faulty.Fail(errorfs.Rule{Nth: n, Sticky: true, Err: syscall.EIO})
+		_ = d.RemoveLog(2)
+		disk.Kill()
+		_ = d.Close()
+		fault.Heal()
+		for range 3 {
+			d, err = OpenDir("/data", o)
+			if err != nil {
+				t.Fatalf("call %d (%v): %v", n, fault.First(), err)
+			}
+			if err := d.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(d.manifest.logs) != len(d.Logs()) {
+			t.Errorf("call %d: the manifest still knows %d logs, there are %v", n, len(d.manifest.logs), d.Logs())
+		}
+		if names, err := disk.ReadDir("/data/log-2"); err == nil && !d.manifest.logs.has(2) {
+			t.Errorf("call %d: a removed log left %q", n, names)
+		}
+		if !fault.Fired() {
+			if d.manifest.logs.has(2) {
+				t.Error("the log was not removed")
+			}
+			return
+		}
+	}
+}
+
+func putFile(disk *crashfs.FS, name string, content []byte) error {
+	if err := disk.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	file, err := disk.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	_, err = file.WriteAt(content, 0)
+	return err
 }

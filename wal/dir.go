@@ -168,11 +168,11 @@ func (d *Dir) logPath(id uint64) string { return filepath.Join(d.path, logDirNam
 // Logs returns the ids of the logs, sorted.
 func (d *Dir) Logs() []uint64 {
 	if d.readOnly {
-		return slices.Sorted(maps.Keys(d.logs))
+		return d.logs.ids()
 	}
 	d.manifest.mu.Lock()
 	defer d.manifest.mu.Unlock()
-	return slices.Sorted(maps.Keys(d.manifest.logs))
+	return d.manifest.logs.ids()
 }
 
 // CreateLogs adds empty logs, all or none. Ids are chosen by the caller, are
@@ -249,8 +249,8 @@ func (d *Dir) claim(id uint64) (logEntry, error) {
 	var entry logEntry
 	var exists bool
 	if d.readOnly {
-		if e := d.logs[id]; e != nil {
-			entry, exists = *e, true
+		if exists = d.logs.has(id); exists {
+			entry = *d.logs[id]
 		}
 	} else {
 		entry, exists = d.manifest.entry(id)
@@ -291,10 +291,9 @@ func (d *Dir) RemoveLog(id uint64) error {
 func (d *Dir) removeLogFiles(id uint64) error {
 	path := d.logPath(id)
 	names, err := d.options.FS.ReadDir(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	if err == nil {
+		names = append(names, "") // the folder itself comes last
+	} else if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("wal: remove log %d: %w", id, err)
 	}
 	for _, name := range names {
@@ -302,15 +301,18 @@ func (d *Dir) removeLogFiles(id uint64) error {
 			return fmt.Errorf("wal: remove log %d: %w", id, err)
 		}
 	}
-	if err := d.options.FS.Remove(path); err != nil {
+	// Only when the folder is gone for good may the manifest forget the log.
+	if err := d.options.FS.SyncDir(d.path); err != nil {
 		return fmt.Errorf("wal: remove log %d: %w", id, err)
 	}
+	d.manifest.forget(id)
 	return nil
 }
 
-// removeStrayLogs deletes the folders of logs that the manifest does not
-// know: CreateLogs did not get to its edit, or RemoveLog got past it. Anything
-// in them was never, or is no longer, promised to anybody.
+// removeStrayLogs deletes the folders of logs that do not exist: CreateLogs did
+// not get to its edit, or RemoveLog got past it. A log that the manifest never
+// heard of has no frames; one that has some means that the manifest lost its
+// end, and nothing is deleted.
 func (d *Dir) removeStrayLogs() error {
 	names, err := d.options.FS.ReadDir(d.path)
 	if err != nil {
@@ -318,11 +320,41 @@ func (d *Dir) removeStrayLogs() error {
 	}
 	for _, name := range names {
 		id, ok := logID(name)
-		if !ok || d.manifest.logs[id] != nil {
+		if !ok || d.manifest.logs.has(id) {
+			continue
+		}
+		if d.manifest.logs[id] == nil {
+			if err := d.checkNeverFilled(id); err != nil {
+				return err
+			}
+		}
+		if err := d.removeLogFiles(id); err != nil {
+			return err
+		}
+	}
+	for id, l := range maps.Clone(d.manifest.logs) { // whose folders are gone already
+		if !l.removed {
 			continue
 		}
 		if err := d.removeLogFiles(id); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// checkNeverFilled returns an error if a segment in the folder holds a frame.
+func (d *Dir) checkNeverFilled(id uint64) error {
+	folder := d.logPath(id)
+	names, err := d.options.FS.ReadDir(folder)
+	if err != nil {
+		return fmt.Errorf("wal: list %s: %w", folder, err)
+	}
+	for _, name := range names {
+		if _, segment, ok := parseSegmentName(name); ok {
+			if err := d.checkNeverUsed(filepath.Join(folder, name), id, segment); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

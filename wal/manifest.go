@@ -253,13 +253,22 @@ func (m *manifest) commit(edits ...edit) error {
 func (m *manifest) entry(id uint64) (logEntry, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l := m.logs[id]
-	if l == nil {
+	if !m.logs.has(id) {
 		return logEntry{}, false
 	}
+	l := m.logs[id]
 	e := *l
 	e.segments = append([]segmentEntry(nil), l.segments...)
 	return e, true
+}
+
+// forget drops a log that was removed and of which nothing is left.
+func (m *manifest) forget(id uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if l := m.logs[id]; l != nil && l.removed {
+		delete(m.logs, id)
+	}
 }
 
 func (m *manifest) close() error {

@@ -75,7 +75,7 @@ func TestSnapshotIsEqual(t *testing.T) {
 			l := logs[id]
 			e := edit{log: id}
 			switch {
-			case l == nil:
+			case !logs.has(id):
 				e.kind, e.fields = editLogAdded, [4]uint64{1, 1, 0}
 			case l.open() != nil:
 				s := l.open()

@@ -254,7 +254,7 @@ func (l *Log) removeStrayFiles(entry logEntry) error {
 		case isSegment && listed, !isSegment && !isSpare:
 			continue
 		case isSegment && id >= entry.nextSegment:
-			if err := l.checkNeverUsed(path, id); err != nil {
+			if err := l.dir.checkNeverUsed(path, l.id, id); err != nil {
 				return err
 			}
 		}
@@ -266,8 +266,8 @@ func (l *Log) removeStrayFiles(entry logEntry) error {
 }
 
 // checkNeverUsed returns an error if the segment file holds a frame.
-func (l *Log) checkNeverUsed(path string, id uint64) error {
-	file, err := l.dir.options.FS.OpenFile(path, os.O_RDONLY, 0)
+func (d *Dir) checkNeverUsed(path string, log, id uint64) error {
+	file, err := d.options.FS.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return fmt.Errorf("wal: open stray segment: %w", err)
 	}
@@ -278,7 +278,7 @@ func (l *Log) checkNeverUsed(path string, id uint64) error {
 	if err != nil || n < len(page) || protocol.ParseFrameHeader(page[segment.HeaderSize:]).Length == 0 {
 		return nil
 	}
-	return &CorruptionError{l.id, id, segment.HeaderSize, failure.New(failure.Corrupt, "segment",
+	return &CorruptionError{log, id, segment.HeaderSize, failure.New(failure.Corrupt, "segment",
 		"%s of log %d holds frames but is not in the MANIFEST", filepath.Base(path), h.Log)}
 }
 
