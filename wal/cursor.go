@@ -30,6 +30,7 @@ type Cursor struct {
 	reader segment.Reader
 	last   uint64 // id of the segment being read or read last
 	off    int64
+	due    uint64 // sequence number that the frame at off must have
 	next   uint64 // sequence number to deliver next; records before it are skipped
 	after  int64  // records that arrived before this time are skipped, unless 0
 	placed bool   // Frames: the frame at off is at or behind the start
@@ -138,7 +139,7 @@ func (c *Cursor) seekSequence() error {
 			return c.fail(err)
 		}
 		if e, ok := sparse.FindSequence(uint32(c.next - s.Header.Base)); ok && e.Offset() < s.Readable() {
-			c.off = e.Offset()
+			c.off, c.due = e.Offset(), s.Header.Base+uint64(e.RelativeSequence)
 		}
 		return nil
 	}
@@ -169,6 +170,7 @@ func (c *Cursor) seekTime(time int64) error {
 		}
 		if e, ok := sparse.FindTime(time); ok && e.Offset() < s.Readable() {
 			c.off, c.next = e.Offset(), s.Header.Base+uint64(e.RelativeSequence)
+			c.due = c.next
 		}
 		return nil
 	}
@@ -178,6 +180,7 @@ func (c *Cursor) seekTime(time int64) error {
 func (c *Cursor) enter(s *segment.Segment) {
 	c.reader.Reset(s)
 	c.last, c.off = s.Header.Segment, segment.HeaderSize
+	c.due = s.Header.Base
 }
 
 // leave lets go of the segment being read.
@@ -245,6 +248,18 @@ func (c *Cursor) fail(err error) error {
 	return c.err
 }
 
+// continues reports whether the frame at c.off, whose checksum is good, stands
+// where it was written. A checksum says nothing about places: a device may have
+// put a frame over another one of the same segment.
+func (c *Cursor) continues(h protocol.FrameHeader) bool {
+	if h.Sequence != c.due {
+		_ = c.fail(&segment.DamageError{Segment: c.last, Offset: c.off, Err: errMisplaced})
+		return false
+	}
+	c.due += uint64(h.Count)
+	return true
+}
+
 // TryNext moves to the next record and reports whether there is one; at the
 // tail it returns false without waiting, and Err is nil.
 func (c *Cursor) TryNext() bool {
@@ -267,6 +282,9 @@ func (c *Cursor) load() bool {
 	h, frame, err := c.reader.Frame(c.off)
 	if err != nil {
 		_ = c.fail(err)
+		return false
+	}
+	if !c.continues(h) {
 		return false
 	}
 	c.off += h.Span()
@@ -321,11 +339,14 @@ func (c *Cursor) Frames(maximum int) (f Frames, ok bool) {
 			_ = c.fail(err)
 			return Frames{}, false
 		}
-		c.off += int64(len(b))
+		h := protocol.ParseFrameHeader(b)
+		if !c.continues(h) {
+			return Frames{}, false
+		}
+		c.off, c.due = c.off+int64(len(b)), next
 		if next <= c.next {
 			continue // frames without records
 		}
-		h := protocol.ParseFrameHeader(b)
 		c.next = next
 		return Frames{Salt: c.reader.Segment().Header.Salt, Bytes: b, First: h.Sequence, Next: next}, true
 	}
@@ -341,7 +362,9 @@ func (c *Cursor) place() {
 		return
 	}
 	if h.Sequence+uint64(h.Count) <= c.next || h.Time < c.after {
-		c.off += h.Span()
+		if c.continues(h) {
+			c.off += h.Span()
+		}
 		return
 	}
 	c.placed, c.after = true, 0

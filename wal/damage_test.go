@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/internal/vfs/crashfs"
 	"github.com/millrace-io/millrace/internal/vfs/errorfs"
+	"github.com/millrace-io/millrace/record"
 )
 
 // TestFirstRecordOfAManifestCannotBeTorn: an opening writes what it knows as one
@@ -119,4 +121,60 @@ func putFile(disk *crashfs.FS, name string, content []byte) error {
 	defer file.Close()
 	_, err = file.WriteAt(content, 0)
 	return err
+}
+
+// TestMisplacedFramesAreDamage swaps frames of equal length in a sealed segment,
+// as a device does that writes a sector to the place of another. Their checksums
+// are good.
+func TestMisplacedFramesAreDamage(t *testing.T) {
+	for _, pair := range [][2]int{{0, 1}, {3, 7}, {8, 9}} {
+		disk, d, l := heap(t, Options{}, LogOptions{})
+		var places []int64
+		for i := range 10 {
+			mustAppend(t, l, i+1, 1, 200)
+			places = append(places, l.tail.off)
+		}
+		span := places[1] - places[0]
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+		disk.Kill()
+		name := segmentFiles(t, disk)[0]
+		b, err := readFile(disk, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one, other := b[places[pair[0]]-span:][:span], b[places[pair[1]]-span:][:span]
+		kept := bytes.Clone(one)
+		copy(one, other)
+		copy(other, kept)
+		if err := putFile(disk, name, b); err != nil {
+			t.Fatal(err)
+		}
+		_, l = cutPower(t, disk, d)
+		got := readSome(l)
+		if len(got) != pair[0] {
+			t.Errorf("frames %v swapped: %d records were served, want %d", pair, len(got), pair[0])
+		}
+		c, err := l.Cursor(record.AtSequence(uint64(pair[1]) + 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.TryNext() || !errors.Is(c.Err(), failure.Corrupt) {
+			t.Errorf("frames %v swapped: seek: %v, want failure.Corrupt", pair, c.Err())
+		}
+		c.Close()
+		if c, err = l.Cursor(record.TrimHorizon()); err != nil {
+			t.Fatal(err)
+		}
+		for f, ok := c.Frames(1 << 20); ok; f, ok = c.Frames(1 << 20) {
+			if f.Next > uint64(pair[0])+1 {
+				t.Errorf("frames %v swapped: frames up to %d were sent", pair, f.Next)
+			}
+		}
+		if !errors.Is(c.Err(), failure.Corrupt) {
+			t.Errorf("frames %v swapped: frames: %v, want failure.Corrupt", pair, c.Err())
+		}
+		c.Close()
+	}
 }

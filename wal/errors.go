@@ -9,8 +9,10 @@ import (
 )
 
 var (
-	errClosed   = failure.New(failure.Closed, "wal", "it is closed")
-	errReadOnly = failure.New(failure.InvalidArgument, "wal", "the directory was opened read-only")
+	errClosed = failure.New(failure.Closed, "wal", "it is closed")
+	// errMisplaced is a good frame that does not follow the one before it.
+	errMisplaced = failure.New(failure.Corrupt, "frame", "a frame of this segment stands at the place of another one")
+	errReadOnly  = failure.New(failure.InvalidArgument, "wal", "the directory was opened read-only")
 )
 
 // CorruptionError says that bytes which were durable are not what was written.
