@@ -178,3 +178,86 @@ func TestMisplacedFramesAreDamage(t *testing.T) {
 		c.Close()
 	}
 }
+
+// interrupted returns a disk with a log of ten records whose process died, and
+// the file of its segment. Only the last record has no later frame to vouch for it.
+func interrupted(t *testing.T) (disk *crashfs.FS, o Options, file string, ends []int64) {
+	t.Helper()
+	disk, d, l := heap(t, Options{}, LogOptions{})
+	for i := range 10 {
+		mustAppend(t, l, i+1, 1, 200)
+		ends = append(ends, l.tail.off)
+	}
+	disk.Kill()
+	_ = d.Close()
+	return disk, d.options, segmentFiles(t, disk)[0], ends
+}
+
+// TestCutSegmentIsDamage cuts the segment that was being written: with its end
+// the promises are gone that would tell damage from a torn write, but its length
+// was durable before its name.
+func TestCutSegmentIsDamage(t *testing.T) {
+	for record := range 10 {
+		disk, o, name, ends := interrupted(t)
+		b, err := readFile(disk, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := putFile(disk, name, b[:ends[record]]); err != nil {
+			t.Fatal(err)
+		}
+		d := openDir(t, "/data", o)
+		if _, err := d.OpenLog(1, LogOptions{}); !errors.Is(err, failure.Corrupt) {
+			t.Errorf("cut behind record %d: %v, want failure.Corrupt", record+1, err)
+		}
+	}
+}
+
+// TestReadOnlyOpeningSeesDamage: who only reads must not take damage for the end
+// of the log either.
+func TestReadOnlyOpeningSeesDamage(t *testing.T) {
+	open := func(disk *crashfs.FS, o Options) (*Log, error) {
+		o.FS = disk
+		d, err := OpenDirReadOnly("/data", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = d.Close() })
+		return d.OpenLog(1, LogOptions{})
+	}
+	t.Run("in the segment being written", func(t *testing.T) {
+		disk, o, name, ends := interrupted(t)
+		flip(t, disk, name, ends[5]-50)
+		l, err := open(disk, o)
+		if err != nil || !errors.Is(l.Err(), failure.Corrupt) {
+			t.Fatalf("%v, %v; want failure.Corrupt from the log", err, l.Err())
+		}
+		if got := readSome(l); len(got) != 5 {
+			t.Errorf("%d records were served, want 5", len(got))
+		}
+	})
+	t.Run("in the last frame", func(t *testing.T) {
+		disk, o, name, ends := interrupted(t)
+		flip(t, disk, name, ends[9]-50)
+		l, err := open(disk, o)
+		if err != nil || errors.Is(l.Err(), failure.Corrupt) {
+			t.Fatalf("%v, %v; want a torn tail", err, l.Err())
+		}
+		wantRecords(t, readAll(t, l, record.TrimHorizon()), 1, 9)
+	})
+	t.Run("in the edit that added the segment", func(t *testing.T) {
+		disk, o, _, _ := interrupted(t)
+		b, err := readFile(disk, "/data/MANIFEST-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		end, _, err := walkManifest(b, func(int, edit) error { return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		flip(t, disk, "/data/MANIFEST-1", int64(end)-1)
+		if _, err := open(disk, o); !errors.Is(err, failure.Corrupt) {
+			t.Errorf("%v, want failure.Corrupt", err)
+		}
+	})
+}

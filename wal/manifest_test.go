@@ -207,6 +207,11 @@ func FuzzRecover(f *testing.F) {
 			if _, err := file.WriteAt(b, 0); err != nil {
 				t.Fatal(err)
 			}
+			if filepath.Ext(path) == segSuffix { // a shorter one is damage, whatever it holds
+				if err := file.Allocate(16 << 10); err != nil {
+					t.Fatal(err)
+				}
+			}
 			file.Close()
 		}
 		var before, after runtime.MemStats

@@ -26,7 +26,11 @@ func (l *Log) recover(entry logEntry) error {
 	if err := l.producers.decode(entry.producers); err != nil {
 		return err
 	}
-	if err := l.removeStrayFiles(entry); err != nil {
+	check := l.removeStrayFiles
+	if l.dir.readOnly {
+		check = l.checkStrayFiles
+	}
+	if err := check(entry); err != nil {
 		return err
 	}
 	var list []*segment.Segment
@@ -127,6 +131,11 @@ func (l *Log) openSegment(e segmentEntry, entry logEntry) (*segment.Segment, uin
 		}
 		return nil, 0, err
 	}
+	if size, err := file.Size(); err == nil && e.state == stateActive && size < s.Header.Capacity {
+		// It had its length before it had its name, and files do not become
+		// shorter: what was cut off may have been promised.
+		return s, 0, &CorruptionError{l.id, e.id, size, failure.New(failure.Corrupt, "segment", "the file ends at %d of %d bytes", size, s.Header.Capacity)}
+	}
 	switch e.state {
 	case stateSealed:
 		if _, err := s.OpenSealed(e.at); err != nil {
@@ -170,7 +179,7 @@ func (l *Log) openEnded(s *segment.Segment, e segmentEntry) error {
 // openActive recovers the segment that was being written when the process
 // ended.
 func (l *Log) openActive(s *segment.Segment, entry logEntry) (next uint64, err error) {
-	contents, err := s.Scan(func(_ int64, h protocol.FrameHeader, frame []byte) error {
+	contents, after, err := l.scanActive(s, func(_ int64, h protocol.FrameHeader, frame []byte) error {
 		l.remember(h, frame, entry.producersNext)
 		return nil
 	})
@@ -183,15 +192,11 @@ func (l *Log) openActive(s *segment.Segment, entry logEntry) (next uint64, err e
 	if contents.Footer != 0 {
 		ended.kind, ended.fields[1] = editSegmentSealed, uint64(contents.Footer)
 	} else {
-		after, err := s.Classify(contents.End, contents.Next)
-		if err != nil {
-			return 0, err
-		}
 		report.Torn = after.Written - contents.End
-		if after.Promise != 0 && !l.dir.readOnly {
-			l.damageAt(s, contents, after)
-			return contents.Next, nil
-		}
+	}
+	if after.Promise != 0 {
+		l.damageAt(s, contents, after)
+		return contents.Next, nil
 	}
 	s.SetSealed()
 	if l.dir.readOnly {
@@ -209,6 +214,24 @@ func (l *Log) openActive(s *segment.Segment, entry logEntry) (next uint64, err e
 		f(l.id, report)
 	}
 	return contents.Next, nil
+}
+
+// scanActive verifies the frames, and looks at what lies behind them if there
+// is no footer. Beside a live writer the end of a scan may be a frame that was
+// being written then and has been promised since: a second scan gets behind it,
+// and damage is what stops both at the same place.
+func (l *Log) scanActive(s *segment.Segment, visit segment.Visit) (c segment.Contents, after segment.Aftermath, err error) {
+	for end := int64(0); ; end = c.End {
+		if c, err = s.Scan(visit); err != nil || c.Footer != 0 {
+			return c, segment.Aftermath{}, err
+		}
+		if after, err = s.Classify(c.End, c.Next); err != nil {
+			return c, after, err
+		}
+		if after.Promise == 0 || !l.dir.readOnly || c.End == end {
+			return c, after, nil
+		}
+	}
 }
 
 // damageAt makes the log refuse appends, and readers fail at the bad frame: a
@@ -237,9 +260,6 @@ func (l *Log) remember(h protocol.FrameHeader, frame []byte, known uint64) {
 // whose activation did not get to its manifest edit. The last cannot hold a
 // frame, so that one which does means that the manifest lies.
 func (l *Log) removeStrayFiles(entry logEntry) error {
-	if l.dir.readOnly {
-		return nil
-	}
 	files, folder := l.dir.options.FS, l.dir.logPath(l.id)
 	names, err := files.ReadDir(folder)
 	if err != nil {
@@ -260,6 +280,35 @@ func (l *Log) removeStrayFiles(entry logEntry) error {
 		}
 		if err := files.Remove(path); err != nil {
 			return fmt.Errorf("wal: remove stray file: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkStrayFiles returns an error if there is a segment with frames that the
+// manifest does not know, and changes nothing. A writer may be at work: what it
+// began since the manifest was read is in the manifest by now.
+func (l *Log) checkStrayFiles(entry logEntry) error {
+	files, folder := l.dir.options.FS, l.dir.logPath(l.id)
+	names, err := files.ReadDir(folder)
+	if err != nil {
+		return fmt.Errorf("wal: list %s: %w", folder, err)
+	}
+	for _, name := range names {
+		_, id, isSegment := parseSegmentName(name)
+		if !isSegment || id < entry.nextSegment {
+			continue
+		}
+		damage := l.dir.checkNeverUsed(filepath.Join(folder, name), l.id, id)
+		if damage == nil || errors.Is(damage, fs.ErrNotExist) {
+			continue // trimmed meanwhile
+		}
+		_, logs, err := readManifest(files, l.dir.path)
+		if err != nil {
+			return err
+		}
+		if !logs.has(l.id) || logs[l.id].nextSegment <= id {
+			return damage
 		}
 	}
 	return nil
