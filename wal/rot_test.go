@@ -440,4 +440,3 @@ func (f *rotFile) mapSegment(e segmentEntry) {
 	}
 	f.regions = append(f.regions, rotRegion{from: off, to: int64(len(f.bytes)), dead: true})
 }
-
