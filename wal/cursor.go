@@ -240,7 +240,7 @@ func (c *Cursor) advance() bool {
 
 // fail makes err final, with the place of damage.
 func (c *Cursor) fail(err error) error {
-	c.err = fmt.Errorf("wal: log %d: %w", c.log.id, err)
+	c.err = spaceOr(failure.Unavailable, "read", fmt.Errorf("wal: log %d: %w", c.log.id, err))
 	var damage *segment.DamageError
 	if errors.As(err, &damage) && failure.KindOf(err) == failure.Corrupt {
 		c.err = &CorruptionError{c.log.id, damage.Segment, damage.Offset, damage.Err}

@@ -75,10 +75,10 @@ func OpenDir(path string, o Options) (*Dir, error) {
 		return nil, spaceOr(failure.Unavailable, "open "+path, err)
 	}
 	if d.manifest, err = openManifest(o.FS, path, d.newSalt); err != nil {
-		return nil, errors.Join(err, d.lock.Close())
+		return nil, errors.Join(spaceOr(failure.Unavailable, "open "+path, err), d.lock.Close())
 	}
 	if err := d.removeStrayLogs(); err != nil {
-		return nil, errors.Join(err, d.manifest.close(), d.lock.Close())
+		return nil, errors.Join(spaceOr(failure.Unavailable, "open "+path, err), d.manifest.close(), d.lock.Close())
 	}
 	return d, nil
 }
@@ -95,7 +95,7 @@ func OpenDirReadOnly(path string, o Options) (*Dir, error) {
 	d.readOnly = true
 	number, logs, err := readManifest(o.FS, path)
 	if err != nil {
-		return nil, err
+		return nil, spaceOr(failure.Unavailable, "open "+path, err)
 	}
 	if number == 0 {
 		return nil, failure.New(failure.NotFound, "open "+path, "it holds no MANIFEST: this is not a data directory")
@@ -224,7 +224,7 @@ func (d *Dir) OpenLog(id uint64, o LogOptions) (*Log, error) {
 		d.mu.Lock()
 		delete(d.open, id)
 		d.mu.Unlock()
-		return nil, fmt.Errorf("wal: open log %d: %w", id, err)
+		return nil, spaceOr(failure.Unavailable, "open log", fmt.Errorf("wal: open log %d: %w", id, err))
 	}
 	d.mu.Lock()
 	closed := d.closed
@@ -285,7 +285,7 @@ func (d *Dir) RemoveLog(id uint64) error {
 	if err := d.manifest.commit(edit{kind: editLogRemoved, log: id}); err != nil {
 		return spaceOr(failure.Poisoned, "remove log", err)
 	}
-	return d.removeLogFiles(id)
+	return spaceOr(failure.Unavailable, "remove log", d.removeLogFiles(id))
 }
 
 func (d *Dir) removeLogFiles(id uint64) error {
