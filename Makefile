@@ -16,6 +16,9 @@ STEP := tools/step.sh
 NIGHTLY_FUZZ_SECONDS ?= 600
 NIGHTLY_KILL_ROUNDS ?= 10000
 NIGHTLY_CRASH_IMAGES ?= 1000000
+NIGHTLY_CRASH_OPERATIONS ?= 4
+NIGHTLY_FLIPS ?= all
+NIGHTLY_MISDIRECT_BYTES ?= 16777216
 
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
@@ -111,8 +114,10 @@ bench-docs: ## write docs/benchmarks.md again from the committed results
 	@go run ./cmd/millrace bench report bench/results/peers.json --markdown docs/benchmarks.md --png docs/images/bench
 
 .PHONY: nightly
-nightly: deps ## what takes hours: kill rounds, crash images, long fuzzing
+nightly: deps ## what takes hours: kill rounds, crash images, every bit and sector, long fuzzing
 	MILLRACE_KILL_ROUNDS=$(NIGHTLY_KILL_ROUNDS) MILLRACE_CRASH_IMAGES=$(NIGHTLY_CRASH_IMAGES) \
+		MILLRACE_CRASH_OPERATIONS=$(NIGHTLY_CRASH_OPERATIONS) MILLRACE_FLIPS=$(NIGHTLY_FLIPS) \
+		MILLRACE_MISDIRECT_BYTES=$(NIGHTLY_MISDIRECT_BYTES) \
 		go test -count=1 -timeout 0 ./...
 	tools/fuzz.sh each $(NIGHTLY_FUZZ_SECONDS)
 

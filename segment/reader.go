@@ -233,8 +233,8 @@ func (r *Reader) Frames(off, maximum int64) (b []byte, next uint64, err error) {
 			return nil, 0, err
 		}
 		span := h.Span()
-		if end > off && end+span-off > maximum {
-			break
+		if end > off && (end+span-off > maximum || h.Sequence != next) {
+			break // what does not continue the frame before is for the caller to refuse
 		}
 		end += span
 		next = h.Sequence + uint64(h.Count)

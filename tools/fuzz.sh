@@ -1,13 +1,13 @@
 #!/bin/bash
 # Usage: fuzz.sh each SECONDS | fuzz.sh smoke
 # Fuzzes every target there is, for SECONDS each; or, as a smoke test, those of
-# the log format and the native messages for 30 s and the others for 10 s. A
+# the log, its format and the native messages for 30 s and the others for 10 s. A
 # failing input is left in testdata/fuzz beside its target, to be committed with
 # the fix.
 set -eu -o pipefail
 
 mode=$1
-formats=" FuzzFrame FuzzBatchVerify FuzzSegmentOpen FuzzRecover FuzzMessage "
+formats=" FuzzFrame FuzzBatchVerify FuzzSegmentOpen FuzzRecover FuzzModel FuzzMessage "
 
 targets=()
 while read -r package name; do

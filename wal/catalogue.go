@@ -11,6 +11,14 @@ import (
 // segments.
 type catalogue map[uint64]*logEntry
 
+// has reports whether the log exists.
+func (c catalogue) has(id uint64) bool { return c[id] != nil && !c[id].removed }
+
+// ids returns those of the logs that exist, sorted.
+func (c catalogue) ids() []uint64 {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(c)), func(id uint64) bool { return !c.has(id) })
+}
+
 // logEntry is the bookkeeping of one log.
 type logEntry struct {
 	nextSegment uint64 // id of the segment to come; ids are never reused
@@ -21,6 +29,9 @@ type logEntry struct {
 	// producersNext.
 	producers     []byte
 	producersNext uint64
+	// removed is a log that is gone, of which files may be left. It stays known
+	// until they are deleted: frames of a log that nobody knows are damage.
+	removed bool
 }
 
 // segmentState is how a segment ended.
@@ -61,19 +72,19 @@ func (e *logEntry) closedNext() uint64 {
 // apply changes the catalogue by one edit, or says why that cannot be.
 func (c catalogue) apply(e edit) error {
 	if e.kind == editLogAdded {
-		if c[e.log] != nil {
+		if c.has(e.log) {
 			return failure.New(failure.Corrupt, "edit", "log %d is added twice", e.log)
 		}
 		c[e.log] = &logEntry{nextSegment: e.fields[0], first: e.fields[1], lastTime: int64(e.fields[2])}
 		return nil
 	}
 	l := c[e.log]
-	if l == nil {
+	if !c.has(e.log) {
 		return failure.New(failure.Corrupt, "edit", "log %d is unknown", e.log)
 	}
 	switch e.kind {
 	case editLogRemoved:
-		delete(c, e.log)
+		c[e.log] = &logEntry{removed: true}
 	case editSegmentAdded:
 		if n := len(l.segments); e.fields[1] < l.next() || n > 0 && e.fields[0] <= l.segments[n-1].id {
 			return failure.New(failure.Corrupt, "edit", "segment %016x does not continue log %d", e.fields[0], e.log)
@@ -149,6 +160,10 @@ func (c catalogue) snapshot() []edit {
 	for _, id := range slices.Sorted(maps.Keys(c)) {
 		l := c[id]
 		edits = append(edits, edit{kind: editLogAdded, log: id, fields: [4]uint64{l.nextSegment, l.first, uint64(l.lastTime)}})
+		if l.removed {
+			edits = append(edits, edit{kind: editLogRemoved, log: id})
+			continue
+		}
 		for _, s := range l.segments {
 			edits = append(edits, edit{kind: editSegmentAdded, log: id, fields: [4]uint64{s.id, s.base}})
 			if kind, closed := s.closedBy(); closed {

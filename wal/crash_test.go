@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -436,7 +437,7 @@ func (r *crashRun) make(l *Log, n int) []record.Record {
 
 // crashImages returns how many crash images to judge.
 func crashImages(t *testing.T) int {
-	images := 20_000
+	images := 50_000
 	if testing.Short() {
 		images = 500
 	}
@@ -453,18 +454,26 @@ func crashImages(t *testing.T) int {
 // TestCrashImages cuts the power at random calls to the file system, keeping
 // any subset of the unsynced pages and sectors.
 func TestCrashImages(t *testing.T) {
-	want := crashImages(t)
-	images, seed := 0, uint64(0)
-	for ; images < want; seed++ {
-		r := newCrashRun(seed, func(f vfs.FS) vfs.FS { return f })
+	want := int64(crashImages(t))
+	var images, machines atomic.Int64
+	err := inParallel(want, func(seed int64) error {
+		if images.Load() >= want {
+			return nil
+		}
+		r := newCrashRun(uint64(seed), func(f vfs.FS) vfs.FS { return f })
 		for range 3 {
 			if err := r.live(25); err != nil {
-				t.Fatalf("seed %d, image %d: %v", seed, r.images, err)
+				return fmt.Errorf("seed %d, image %d: %w", seed, r.images, err)
 			}
 		}
-		images += r.images
+		images.Add(int64(r.images))
+		machines.Add(1)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Logf("%d crash images of %d machines: 0 acknowledged records lost, 0 phantom, numbers without holes", images, seed)
+	t.Logf("%d crash images of %d machines: 0 acknowledged records lost, 0 phantom, numbers without holes", images.Load(), machines.Load())
 }
 
 // TestCrashImagesFindALie shows that the check above can fail: with a sync

@@ -30,6 +30,7 @@ type Cursor struct {
 	reader segment.Reader
 	last   uint64 // id of the segment being read or read last
 	off    int64
+	due    uint64 // sequence number that the frame at off must have
 	next   uint64 // sequence number to deliver next; records before it are skipped
 	after  int64  // records that arrived before this time are skipped, unless 0
 	placed bool   // Frames: the frame at off is at or behind the start
@@ -162,7 +163,7 @@ func (c *Cursor) seekSequence() error {
 			return c.fail(err)
 		}
 		if e, ok := sparse.FindSequence(uint32(c.next - s.Header.Base)); ok && e.Offset() < s.Readable() {
-			c.off = e.Offset()
+			c.off, c.due = e.Offset(), s.Header.Base+uint64(e.RelativeSequence)
 		}
 		return nil
 	}
@@ -193,6 +194,7 @@ func (c *Cursor) seekTime(time int64) error {
 		}
 		if e, ok := sparse.FindTime(time); ok && e.Offset() < s.Readable() {
 			c.off, c.next = e.Offset(), s.Header.Base+uint64(e.RelativeSequence)
+			c.due = c.next
 		}
 		return nil
 	}
@@ -209,6 +211,7 @@ func (c *Cursor) move(s *segment.Segment) bool {
 		c.reader.Reset(s)
 	}
 	c.last, c.off = s.Header.Segment, segment.HeaderSize
+	c.due = s.Header.Base
 	return true
 }
 
@@ -268,12 +271,24 @@ func (c *Cursor) advance() bool {
 
 // fail makes err final, with the place of damage.
 func (c *Cursor) fail(err error) error {
-	c.err = fmt.Errorf("wal: log %d: %w", c.log.id, err)
+	c.err = spaceOr(failure.Unavailable, "read", fmt.Errorf("wal: log %d: %w", c.log.id, err))
 	var damage *segment.DamageError
 	if errors.As(err, &damage) && failure.KindOf(err) == failure.Corrupt {
 		c.err = &CorruptionError{c.log.id, damage.Segment, damage.Offset, damage.Err}
 	}
 	return c.err
+}
+
+// continues reports whether the frame at c.off, whose checksum is good, stands
+// where it was written. A checksum says nothing about places: a device may have
+// put a frame over another one of the same segment.
+func (c *Cursor) continues(h protocol.FrameHeader) bool {
+	if h.Sequence != c.due {
+		_ = c.fail(&segment.DamageError{Segment: c.last, Offset: c.off, Err: errMisplaced})
+		return false
+	}
+	c.due += uint64(h.Count)
+	return true
 }
 
 // TryNext moves to the next record and reports whether there is one; at the
@@ -298,6 +313,9 @@ func (c *Cursor) load() bool {
 	h, frame, err := c.reader.Frame(c.off)
 	if err != nil {
 		_ = c.fail(err)
+		return false
+	}
+	if !c.continues(h) {
 		return false
 	}
 	c.off += h.Span()
@@ -352,29 +370,43 @@ func (c *Cursor) Frames(maximum int) (f Frames, ok bool) {
 			_ = c.fail(err)
 			return Frames{}, false
 		}
-		c.off += int64(len(b))
+		h := protocol.ParseFrameHeader(b)
+		if !c.continues(h) {
+			return Frames{}, false
+		}
+		c.off, c.due = c.off+int64(len(b)), next
 		if next <= c.next {
 			continue // frames without records
 		}
-		h := protocol.ParseFrameHeader(b)
 		c.next = next
 		return Frames{Salt: c.reader.Segment().Header.Salt, Bytes: b, First: h.Sequence, Next: next}, true
 	}
 	return Frames{}, false
 }
 
+// glance returns the header of the frame at c.off. On the way to a sequence number
+// it is not verified: numbers must continue each other, and those of the frame
+// that is found have a checksum. A time could be anything.
+func (c *Cursor) glance() (protocol.FrameHeader, error) {
+	if c.after == 0 {
+		return c.reader.Header(c.off)
+	}
+	h, _, err := c.reader.Frame(c.off)
+	return h, err
+}
+
 // place steps over one frame that ends before the start, or finds that there
 // is none.
 func (c *Cursor) place() {
-	// What is stepped over is not verified: the frame that is found has a good
-	// checksum over its sequence numbers, whatever the way to it was.
-	h, err := c.reader.Header(c.off)
+	h, err := c.glance()
 	if err != nil {
 		_ = c.fail(err)
 		return
 	}
 	if h.Sequence+uint64(h.Count) <= c.next || h.Time < c.after {
-		c.off += h.Span()
+		if c.continues(h) {
+			c.off += h.Span()
+		}
 		return
 	}
 	c.placed, c.after = true, 0

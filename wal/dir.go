@@ -77,10 +77,10 @@ func OpenDir(path string, o Options) (*Dir, error) {
 		return nil, spaceOr(failure.Unavailable, "open "+path, err)
 	}
 	if d.manifest, err = openManifest(o.FS, path, d.newSalt); err != nil {
-		return nil, errors.Join(err, d.lock.Close())
+		return nil, errors.Join(spaceOr(failure.Unavailable, "open "+path, err), d.lock.Close())
 	}
 	if err := d.removeStrayLogs(); err != nil {
-		return nil, errors.Join(err, d.manifest.close(), d.lock.Close())
+		return nil, errors.Join(spaceOr(failure.Unavailable, "open "+path, err), d.manifest.close(), d.lock.Close())
 	}
 	return d, nil
 }
@@ -97,7 +97,7 @@ func OpenDirReadOnly(path string, o Options) (*Dir, error) {
 	d.readOnly = true
 	number, logs, err := readManifest(o.FS, path)
 	if err != nil {
-		return nil, err
+		return nil, spaceOr(failure.Unavailable, "open "+path, err)
 	}
 	if number == 0 {
 		return nil, failure.New(failure.NotFound, "open "+path, "it holds no MANIFEST: this is not a data directory")
@@ -170,11 +170,11 @@ func (d *Dir) logPath(id uint64) string { return filepath.Join(d.path, logDirNam
 // Logs returns the ids of the logs, sorted.
 func (d *Dir) Logs() []uint64 {
 	if d.readOnly {
-		return slices.Sorted(maps.Keys(d.logs))
+		return d.logs.ids()
 	}
 	d.manifest.mu.Lock()
 	defer d.manifest.mu.Unlock()
-	return slices.Sorted(maps.Keys(d.manifest.logs))
+	return d.manifest.logs.ids()
 }
 
 // CreateLogs adds empty logs, all or none. Ids are chosen by the caller, are
@@ -226,7 +226,7 @@ func (d *Dir) OpenLog(id uint64, o LogOptions) (*Log, error) {
 		d.mu.Lock()
 		delete(d.open, id)
 		d.mu.Unlock()
-		return nil, fmt.Errorf("wal: open log %d: %w", id, err)
+		return nil, spaceOr(failure.Unavailable, "open log", fmt.Errorf("wal: open log %d: %w", id, err))
 	}
 	d.mu.Lock()
 	closed := d.closed
@@ -251,8 +251,8 @@ func (d *Dir) claim(id uint64) (logEntry, error) {
 	var entry logEntry
 	var exists bool
 	if d.readOnly {
-		if e := d.logs[id]; e != nil {
-			entry, exists = *e, true
+		if exists = d.logs.has(id); exists {
+			entry = *d.logs[id]
 		}
 	} else {
 		entry, exists = d.manifest.entry(id)
@@ -287,16 +287,15 @@ func (d *Dir) RemoveLog(id uint64) error {
 	if err := d.manifest.commit(edit{kind: editLogRemoved, log: id}); err != nil {
 		return spaceOr(failure.Poisoned, "remove log", err)
 	}
-	return d.removeLogFiles(id)
+	return spaceOr(failure.Unavailable, "remove log", d.removeLogFiles(id))
 }
 
 func (d *Dir) removeLogFiles(id uint64) error {
 	path := d.logPath(id)
 	names, err := d.options.FS.ReadDir(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	if err == nil {
+		names = append(names, "") // the folder itself comes last
+	} else if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("wal: remove log %d: %w", id, err)
 	}
 	for _, name := range names {
@@ -304,15 +303,18 @@ func (d *Dir) removeLogFiles(id uint64) error {
 			return fmt.Errorf("wal: remove log %d: %w", id, err)
 		}
 	}
-	if err := d.options.FS.Remove(path); err != nil {
+	// Only when the folder is gone for good may the manifest forget the log.
+	if err := d.options.FS.SyncDir(d.path); err != nil {
 		return fmt.Errorf("wal: remove log %d: %w", id, err)
 	}
+	d.manifest.forget(id)
 	return nil
 }
 
-// removeStrayLogs deletes the folders of logs that the manifest does not
-// know: CreateLogs did not get to its edit, or RemoveLog got past it. Anything
-// in them was never, or is no longer, promised to anybody.
+// removeStrayLogs deletes the folders of logs that do not exist: CreateLogs did
+// not get to its edit, or RemoveLog got past it. A log that the manifest never
+// heard of has no frames; one that has some means that the manifest lost its
+// end, and nothing is deleted.
 func (d *Dir) removeStrayLogs() error {
 	names, err := d.options.FS.ReadDir(d.path)
 	if err != nil {
@@ -320,11 +322,41 @@ func (d *Dir) removeStrayLogs() error {
 	}
 	for _, name := range names {
 		id, ok := logID(name)
-		if !ok || d.manifest.logs[id] != nil {
+		if !ok || d.manifest.logs.has(id) {
+			continue
+		}
+		if d.manifest.logs[id] == nil {
+			if err := d.checkNeverFilled(id); err != nil {
+				return err
+			}
+		}
+		if err := d.removeLogFiles(id); err != nil {
+			return err
+		}
+	}
+	for id, l := range maps.Clone(d.manifest.logs) { // whose folders are gone already
+		if !l.removed {
 			continue
 		}
 		if err := d.removeLogFiles(id); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// checkNeverFilled returns an error if a segment in the folder holds a frame.
+func (d *Dir) checkNeverFilled(id uint64) error {
+	folder := d.logPath(id)
+	names, err := d.options.FS.ReadDir(folder)
+	if err != nil {
+		return fmt.Errorf("wal: list %s: %w", folder, err)
+	}
+	for _, name := range names {
+		if _, segment, ok := parseSegmentName(name); ok {
+			if err := d.checkNeverUsed(filepath.Join(folder, name), id, segment); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

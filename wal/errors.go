@@ -9,8 +9,10 @@ import (
 )
 
 var (
-	errClosed   = failure.New(failure.Closed, "wal", "it is closed")
-	errReadOnly = failure.New(failure.InvalidArgument, "wal", "the directory was opened read-only")
+	errClosed = failure.New(failure.Closed, "wal", "it is closed")
+	// errMisplaced is a good frame that does not follow the one before it.
+	errMisplaced = failure.New(failure.Corrupt, "frame", "a frame of this segment stands at the place of another one")
+	errReadOnly  = failure.New(failure.InvalidArgument, "wal", "the directory was opened read-only")
 )
 
 // CorruptionError says that bytes which were durable are not what was written.
@@ -32,15 +34,19 @@ func (e *CorruptionError) Error() string {
 // Unwrap returns the kind failure.Corrupt and the cause.
 func (e *CorruptionError) Unwrap() []error { return []error{failure.Corrupt, e.Err} }
 
-// spaceOr names err: a full disk is failure.NoSpace, which clears by itself
-// once there is room, and an error that has a kind keeps it.
+// spaceOr names err: an error that has a kind keeps it, and a full disk is
+// failure.NoSpace, which clears by itself once there is room. A log that a full
+// disk has poisoned stays poisoned: that does not clear.
 func spaceOr(kind failure.Kind, operation string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var has failure.Kind
+	if errors.As(err, &has) {
+		return err
+	}
 	if errors.Is(err, syscall.ENOSPC) {
 		return failure.Wrap(failure.NoSpace, operation, err)
-	}
-	var named *failure.Error
-	if errors.As(err, &named) {
-		return err
 	}
 	return failure.Wrap(kind, operation, err)
 }

@@ -147,10 +147,11 @@ func openManifest(files vfs.FS, dir string, salt func() uint32) (*manifest, erro
 // synced under a temporary name, then renamed.
 func (m *manifest) rewrite() error {
 	number, salt := m.number+1, m.salt()
-	b := encodeManifestHeader(number, salt)
+	var snapshot []byte
 	if edits := m.logs.snapshot(); len(edits) > 0 {
-		b = append(b, encodeRecord(salt, edits)...)
+		snapshot = encodeRecord(salt, edits)
 	}
+	b := append(encodeManifestHeader(number, salt, uint32(len(snapshot))), snapshot...)
 	temp, final := filepath.Join(m.dir, manifestTemp), filepath.Join(m.dir, manifestName(number))
 	file, err := m.fs.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o640)
 	if err != nil {
@@ -252,13 +253,22 @@ func (m *manifest) commit(edits ...edit) error {
 func (m *manifest) entry(id uint64) (logEntry, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	l := m.logs[id]
-	if l == nil {
+	if !m.logs.has(id) {
 		return logEntry{}, false
 	}
+	l := m.logs[id]
 	e := *l
 	e.segments = append([]segmentEntry(nil), l.segments...)
 	return e, true
+}
+
+// forget drops a log that was removed and of which nothing is left.
+func (m *manifest) forget(id uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if l := m.logs[id]; l != nil && l.removed {
+		delete(m.logs, id)
+	}
 }
 
 func (m *manifest) close() error {

@@ -17,7 +17,7 @@ import (
 //	off size HEADER
 //	  0    8  magic    "MRMAN\0\0\1"
 //	  8    4  version  1
-//	 12    4  zero
+//	 12    4  begun    bytes of the record that the file had before it got its name; 0 = none
 //	 16    8  number   the n of MANIFEST-<n>
 //	 24    4  salt     seeds the CRC of every record
 //	 28    4  crc      CRC32C of bytes 0..27
@@ -110,10 +110,11 @@ func recordCRC(salt uint32, record []byte) uint32 {
 	return protocol.Checksum(protocol.Checksum(salt, record[recordHeaderSize:]), record[:4])
 }
 
-func encodeManifestHeader(number uint64, salt uint32) []byte {
+func encodeManifestHeader(number uint64, salt, begun uint32) []byte {
 	b := make([]byte, manifestHeaderSize)
 	copy(b, manifestMagic)
 	binary.LittleEndian.PutUint32(b[8:], manifestVersion)
+	binary.LittleEndian.PutUint32(b[12:], begun)
 	binary.LittleEndian.PutUint64(b[16:], number)
 	binary.LittleEndian.PutUint32(b[24:], salt)
 	binary.LittleEndian.PutUint32(b[28:], protocol.Checksum(0, b[:28]))
@@ -161,6 +162,10 @@ func parseManifest(b []byte) (catalogue, error) {
 	end, salt, err := walkManifest(b, func(_ int, e edit) error { return logs.apply(e) })
 	if err != nil {
 		return nil, err
+	}
+	if begun := int64(binary.LittleEndian.Uint32(b[12:])); int64(end) < manifestHeaderSize+begun {
+		return nil, failure.New(failure.Corrupt, "manifest",
+			"the record at offset %d is damaged: it was complete before the file got its name", end)
 	}
 	for later := end + 8; later+recordHeaderSize <= len(b); later += 8 {
 		if _, ok := recordAt(b, later, salt); ok {

@@ -26,7 +26,11 @@ func (l *Log) recover(entry logEntry) error {
 	if err := l.producers.decode(entry.producers); err != nil {
 		return err
 	}
-	if err := l.removeStrayFiles(entry); err != nil {
+	check := l.removeStrayFiles
+	if l.dir.readOnly {
+		check = l.checkStrayFiles
+	}
+	if err := check(entry); err != nil {
 		return err
 	}
 	var list []*segment.Segment
@@ -124,6 +128,11 @@ func (l *Log) openSegment(e segmentEntry, entry logEntry) (*segment.Segment, uin
 		}
 		return nil, 0, err
 	}
+	if size, err := file.Size(); err == nil && e.state == stateActive && size < s.Header.Capacity {
+		// It had its length before it had its name, and files do not become
+		// shorter: what was cut off may have been promised.
+		return s, 0, &CorruptionError{l.id, e.id, size, failure.New(failure.Corrupt, "segment", "the file ends at %d of %d bytes", size, s.Header.Capacity)}
+	}
 	switch e.state {
 	case stateSealed:
 		if _, err := s.OpenSealed(e.at); err != nil {
@@ -167,7 +176,7 @@ func (l *Log) openEnded(s *segment.Segment, e segmentEntry) error {
 // openActive recovers the segment that was being written when the process
 // ended.
 func (l *Log) openActive(s *segment.Segment, entry logEntry) (next uint64, err error) {
-	contents, err := s.Scan(func(_ int64, h protocol.FrameHeader, frame []byte) error {
+	contents, after, err := l.scanActive(s, func(_ int64, h protocol.FrameHeader, frame []byte) error {
 		l.remember(h, frame, entry.producersNext)
 		return nil
 	})
@@ -180,15 +189,11 @@ func (l *Log) openActive(s *segment.Segment, entry logEntry) (next uint64, err e
 	if contents.Footer != 0 {
 		ended.kind, ended.fields[1] = editSegmentSealed, uint64(contents.Footer)
 	} else {
-		after, err := s.Classify(contents.End, contents.Next)
-		if err != nil {
-			return 0, err
-		}
 		report.Torn = after.Written - contents.End
-		if after.Promise != 0 && !l.dir.readOnly {
-			l.damageAt(s, contents, after)
-			return contents.Next, nil
-		}
+	}
+	if after.Promise != 0 {
+		l.damageAt(s, contents, after)
+		return contents.Next, nil
 	}
 	s.SetSealed()
 	if l.dir.readOnly {
@@ -206,6 +211,24 @@ func (l *Log) openActive(s *segment.Segment, entry logEntry) (next uint64, err e
 		f(l.id, report)
 	}
 	return contents.Next, nil
+}
+
+// scanActive verifies the frames, and looks at what lies behind them if there
+// is no footer. Beside a live writer the end of a scan may be a frame that was
+// being written then and has been promised since: a second scan gets behind it,
+// and damage is what stops both at the same place.
+func (l *Log) scanActive(s *segment.Segment, visit segment.Visit) (c segment.Contents, after segment.Aftermath, err error) {
+	for end := int64(0); ; end = c.End {
+		if c, err = s.Scan(visit); err != nil || c.Footer != 0 {
+			return c, segment.Aftermath{}, err
+		}
+		if after, err = s.Classify(c.End, c.Next); err != nil {
+			return c, after, err
+		}
+		if after.Promise == 0 || !l.dir.readOnly || c.End == end {
+			return c, after, nil
+		}
+	}
 }
 
 // damageAt makes the log refuse appends, and readers fail at the bad frame: a
@@ -234,9 +257,6 @@ func (l *Log) remember(h protocol.FrameHeader, frame []byte, known uint64) {
 // whose activation did not get to its manifest edit. The last cannot hold a
 // frame, so that one which does means that the manifest lies.
 func (l *Log) removeStrayFiles(entry logEntry) error {
-	if l.dir.readOnly {
-		return nil
-	}
 	files, folder := l.dir.options.FS, l.dir.logPath(l.id)
 	names, err := files.ReadDir(folder)
 	if err != nil {
@@ -251,7 +271,7 @@ func (l *Log) removeStrayFiles(entry logEntry) error {
 		case isSegment && listed, !isSegment && !isSpare:
 			continue
 		case isSegment && id >= entry.nextSegment:
-			if err := l.checkNeverUsed(path, id); err != nil {
+			if err := l.dir.checkNeverUsed(path, l.id, id); err != nil {
 				return err
 			}
 		}
@@ -262,9 +282,38 @@ func (l *Log) removeStrayFiles(entry logEntry) error {
 	return nil
 }
 
+// checkStrayFiles returns an error if there is a segment with frames that the
+// manifest does not know, and changes nothing. A writer may be at work: what it
+// began since the manifest was read is in the manifest by now.
+func (l *Log) checkStrayFiles(entry logEntry) error {
+	files, folder := l.dir.options.FS, l.dir.logPath(l.id)
+	names, err := files.ReadDir(folder)
+	if err != nil {
+		return fmt.Errorf("wal: list %s: %w", folder, err)
+	}
+	for _, name := range names {
+		_, id, isSegment := parseSegmentName(name)
+		if !isSegment || id < entry.nextSegment {
+			continue
+		}
+		damage := l.dir.checkNeverUsed(filepath.Join(folder, name), l.id, id)
+		if damage == nil || errors.Is(damage, fs.ErrNotExist) {
+			continue // trimmed meanwhile
+		}
+		_, logs, err := readManifest(files, l.dir.path)
+		if err != nil {
+			return err
+		}
+		if !logs.has(l.id) || logs[l.id].nextSegment <= id {
+			return damage
+		}
+	}
+	return nil
+}
+
 // checkNeverUsed returns an error if the segment file holds a frame.
-func (l *Log) checkNeverUsed(path string, id uint64) error {
-	file, err := l.dir.options.FS.OpenFile(path, os.O_RDONLY, 0)
+func (d *Dir) checkNeverUsed(path string, log, id uint64) error {
+	file, err := d.options.FS.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return fmt.Errorf("wal: open stray segment: %w", err)
 	}
@@ -275,7 +324,7 @@ func (l *Log) checkNeverUsed(path string, id uint64) error {
 	if err != nil || n < len(page) || protocol.ParseFrameHeader(page[segment.HeaderSize:]).Length == 0 {
 		return nil
 	}
-	return &CorruptionError{l.id, id, segment.HeaderSize, failure.New(failure.Corrupt, "segment",
+	return &CorruptionError{log, id, segment.HeaderSize, failure.New(failure.Corrupt, "segment",
 		"%s of log %d holds frames but is not in the MANIFEST", filepath.Base(path), h.Log)}
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/segment"
 )
 
@@ -29,7 +30,7 @@ func (l *Log) TrimTime(before int64) error {
 		for n < len(segments) && segments[n].Sealed() {
 			newest, err := newestTime(segments[n])
 			if err != nil {
-				return 0, fmt.Errorf("wal: trim: %w", err)
+				return 0, spaceOr(failure.Unavailable, "trim", fmt.Errorf("wal: trim: %w", err))
 			}
 			if newest >= before {
 				break
@@ -103,14 +104,14 @@ func (l *Log) trim(count func([]*segment.Segment) (int, error)) error {
 	l.trimMu.Lock()
 	defer l.trimMu.Unlock()
 	if err := l.syncBehind(); err != nil { // only what is noted as sealed can be dropped
-		return err
+		return spaceOr(failure.Poisoned, "trim", err)
 	}
 	n, first, err := l.decide(count)
 	if err != nil || n == 0 {
 		return err
 	}
 	if err := l.dir.manifest.commit(edit{kind: editTrimmed, log: l.id, fields: [4]uint64{first}}); err != nil {
-		return err
+		return spaceOr(failure.Unavailable, "trim", err)
 	}
 	l.mu.Lock()
 	current := *l.segments.Load()
@@ -131,7 +132,7 @@ func (l *Log) trim(count func([]*segment.Segment) (int, error)) error {
 		}
 		l.dir.unpin(s)
 	}
-	return errors.Join(errs...)
+	return spaceOr(failure.Unavailable, "trim", errors.Join(errs...))
 }
 
 // decide returns how many segments go and which record is the first to stay. A

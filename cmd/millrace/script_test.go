@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -16,6 +18,10 @@ func TestMain(m *testing.M) {
 
 // TestScript runs testdata/script, each script beside a server of its own.
 func TestScript(t *testing.T) {
+	checkout, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -28,6 +34,14 @@ func TestScript(t *testing.T) {
 			env.Defer(stop)
 			env.Setenv("MILLRACE_ADDR", addr)
 			env.Setenv("DATA", data)
+			env.Setenv("CHECKOUT", checkout)
+			for _, name := range []string{"GOCACHE", "GOMODCACHE"} { // the script has no home
+				value, err := exec.Command("go", "env", name).Output()
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, strings.TrimSpace(string(value)))
+			}
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
