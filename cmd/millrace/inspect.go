@@ -40,7 +40,7 @@ damaged. The file is only read, and may belong to a running server.`,
 		Example: "  millrace inspect segment --output jsonl data/log-1/00000000000000000001-0000000000000001.seg",
 		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return inspect.Segment(args[0], !summary, findingPrinter(a.Out, format))
+			return inspect.Segment(args[0], !summary, findingPrinter(a.Out, format, findingLine))
 		},
 	}
 	addOutput(cmd, &format)
@@ -59,7 +59,7 @@ be running there.`,
 		Example: "  millrace inspect wal --output jsonl data",
 		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return inspect.WAL(args[0], findingPrinter(a.Out, format))
+			return inspect.WAL(args[0], findingPrinter(a.Out, format, findingLine))
 		},
 	}
 	addOutput(cmd, &format)
@@ -68,7 +68,7 @@ be running there.`,
 
 // findingPrinter prints findings as they come: there may be a million frames.
 // A report is a sequence, so json means jsonl.
-func findingPrinter(w io.Writer, format render.Format) func(any) error {
+func findingPrinter(w io.Writer, format render.Format, lineOf func(any) (kind, heading, line string)) func(any) error {
 	switch format {
 	case render.FormatJSON, render.FormatJSONL, render.FormatYAML:
 		encoder := json.NewEncoder(w)
@@ -77,7 +77,7 @@ func findingPrinter(w io.Writer, format render.Format) func(any) error {
 	}
 	last := ""
 	return func(finding any) error {
-		kind, heading, line := findingLine(finding)
+		kind, heading, line := lineOf(finding)
 		if kind != last && heading != "" {
 			if last != "" {
 				line = "\n" + heading + "\n" + line
