@@ -13,7 +13,11 @@ import (
 // of logs and are used by people who think of streams.
 func ReadPlaces(dir string) (map[uint64]Place, error) {
 	path := filepath.Join(dir, catalogueFile)
-	database, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockPatience, ReadOnly: true})
+	var database *bbolt.DB
+	err := guarded(func() (err error) {
+		database, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockPatience, ReadOnly: true})
+		return err
+	})
 	if err != nil {
 		return nil, failure.Wrap(openKind(err), "stream: open "+path, err)
 	}
