@@ -187,12 +187,21 @@ func (c *checker) unlisted(id uint64, entry *logEntry) ([]Damage, error) {
 // openForCheck opens a segment file for reading from the device: pages that the
 // kernel has cached may look better than what a reader meets tomorrow.
 func openForCheck(files vfs.FS, path string) (*segment.Segment, error) {
-	file, err := files.OpenFile(path, os.O_RDONLY, 0)
+	s, err := openForCopy(files, path)
 	if err != nil {
 		return nil, err
 	}
-	if err := file.DropCache(); err != nil {
-		file.Close()
+	if err := s.File().DropCache(); err != nil {
+		releaseNow(s)
+		return nil, err
+	}
+	return s, nil
+}
+
+// openForCopy opens a segment file for reading whatever is the quickest to read.
+func openForCopy(files vfs.FS, path string) (*segment.Segment, error) {
+	file, err := files.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
 		return nil, err
 	}
 	s, err := segment.Open(file, segment.AccessPread)
