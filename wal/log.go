@@ -108,6 +108,7 @@ type stage struct {
 // counters are the totals behind Stats.
 type counters struct {
 	appends, records, bytes, syncs, syncNanos atomic.Uint64
+	syncStalls, scrubbed, damaged             atomic.Uint64
 	unsynced                                  atomic.Int64
 }
 
@@ -124,6 +125,11 @@ type Stats struct {
 	// SyncTime the fdatasync calls.
 	Appends, Records, AppendedBytes, Syncs uint64
 	SyncTime                               time.Duration
+	// SyncStalls counts the fdatasync calls that took longer than 100 ms.
+	SyncStalls uint64
+	// ScrubbedBytes is what the scrubber has read, DamagedSegments how many
+	// closed segments it found damaged.
+	ScrubbedBytes, DamagedSegments uint64
 	// UnsyncedBytes were written but may be lost with the power.
 	UnsyncedBytes int64
 }
@@ -160,6 +166,8 @@ func (l *Log) Stats() Stats {
 		Segments: len(segments),
 		Appends:  l.stats.appends.Load(), Records: l.stats.records.Load(), AppendedBytes: l.stats.bytes.Load(),
 		Syncs: l.stats.syncs.Load(), SyncTime: time.Duration(l.stats.syncNanos.Load()),
+		SyncStalls:    l.stats.syncStalls.Load(),
+		ScrubbedBytes: l.stats.scrubbed.Load(), DamagedSegments: l.stats.damaged.Load(),
 		UnsyncedBytes: l.stats.unsynced.Load(),
 	}
 	for _, segment := range segments {
