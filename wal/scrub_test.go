@@ -71,9 +71,11 @@ func TestScrubberFindsRot(t *testing.T) {
 		if n := events.count(); n != 2 || l.Stats().DamagedSegments != 2 {
 			t.Errorf("%d damages, the active segment not among them: %v", n, events.found)
 		}
-		var corruption *CorruptionError
-		if !errors.As(events.found[0], &corruption) || corruption.Log != 1 || corruption.Offset < segment.HeaderSize+7000 || !errors.Is(events.found[1], failure.Corrupt) {
-			t.Errorf("found %v", events.found)
+		for _, err := range events.found { // in any order: the scrubber was under way
+			var corruption *CorruptionError
+			if !errors.As(err, &corruption) || corruption.Log != 1 || (corruption.Segment == 2) != (corruption.Offset > segment.HeaderSize+7000) {
+				t.Errorf("found %v", err)
+			}
 		}
 		time.Sleep(3 * scrubRest)
 		if n := events.count(); n != 2 {
