@@ -126,11 +126,6 @@ func (f SegmentFile) Bounds(files vfs.FS, dir string) (segment.Header, int64, er
 func (f SegmentFile) Measure(ctx context.Context, files vfs.FS, dir string) (Measurement, error) {
 	path := filepath.Join(dir, f.File)
 	m, err := f.measure(ctx, files, path)
-	if err == nil && m.Damage != nil && !f.Closed {
-		// Frames that were added behind the place where the scan stopped, while
-		// it looked, promise what a second scan will find.
-		m, err = f.measure(ctx, files, path)
-	}
 	if err != nil {
 		return m, fmt.Errorf("wal: read %s: %w", f.File, err)
 	}
@@ -160,8 +155,17 @@ func (f SegmentFile) measure(ctx context.Context, files vfs.FS, path string) (Me
 	if err != nil {
 		return Measurement{}, err
 	}
-	m := Measurement{Header: s.Header, End: contents.End, Next: contents.Next}
 	wrong, err := judgeSegment(s, f.entry, contents)
+	if err == nil && wrong != nil && !f.Closed {
+		// Frames that a writer added behind the place where the scan stopped
+		// promise something about it. Only if there is still no good frame at
+		// that place is it damaged.
+		var again segment.Contents
+		if again, err = s.Scan(stopWith(ctx)); again.End > contents.End {
+			contents, wrong = again, nil
+		}
+	}
+	m := Measurement{Header: s.Header, End: contents.End, Next: contents.Next}
 	switch {
 	case err != nil:
 		return m, err
