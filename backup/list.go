@@ -105,8 +105,13 @@ func (b *Backup) encode() (name string, list []byte, err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("backup: encode the list: %w", err)
 	}
+	return nameOf(b.Created, list), list, nil
+}
+
+// nameOf returns the name of the backup with that list.
+func nameOf(created time.Time, list []byte) string {
 	sum := sha256.Sum256(list)
-	return b.Created.UTC().Format(nameTime) + "-" + hex.EncodeToString(sum[:])[:nameDigest], list, nil
+	return created.UTC().Format(nameTime) + "-" + hex.EncodeToString(sum[:])[:nameDigest]
 }
 
 // decode reads the list of the backup of that name.
@@ -114,8 +119,7 @@ func decode(name string, list []byte) (*Backup, error) {
 	damaged := func(format string, arguments ...any) (*Backup, error) {
 		return nil, failure.New(failure.Corrupt, "backup "+name, format, arguments...)
 	}
-	sum := sha256.Sum256(list)
-	if !strings.HasSuffix(name, "-"+hex.EncodeToString(sum[:])[:nameDigest]) {
+	if _, digest, _ := strings.Cut(nameOf(time.Time{}, list), "-"); !strings.HasSuffix(name, "-"+digest) {
 		return damaged("its list does not match the digest in its name")
 	}
 	var head struct {
