@@ -75,8 +75,8 @@ test-examples: ## build and run the examples, which are modules of their own
 	done
 
 .PHONY: test-peers
-test-peers: deps ## vet and test the modules of the peers; servers that are not installed are skipped
-	@for module in bench/peers/*/go.mod; do \
+test-peers: deps ## vet and test the modules of the peers and of the S3 server; servers that are not installed are skipped
+	@for module in bench/peers/*/go.mod backup/store/s3/servertest/go.mod; do \
 		dir=$$(dirname "$$module"); \
 		$(STEP) "$$dir: go mod tidy -diff" go -C "$$dir" mod tidy -diff; \
 		$(STEP) "$$dir: go vet" go -C "$$dir" vet ./...; \

@@ -9,6 +9,7 @@ package index
 
 import (
 	"encoding/binary"
+	"slices"
 	"sort"
 	"sync"
 
@@ -76,6 +77,13 @@ func (s *Sparse) Len() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return len(s.entries)
+}
+
+// Entries returns a copy of all entries.
+func (s *Sparse) Entries() []Entry {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Clone(s.entries)
 }
 
 // FindSequence returns the entry of the last indexed frame whose first

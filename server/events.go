@@ -40,6 +40,12 @@ func (s *Server) logEvents(next wal.EventListener) wal.EventListener {
 				next.Poisoned(id, err)
 			}
 		},
+		SegmentDamaged: func(id, segment uint64, err error) {
+			log.Error("segment damaged", append(s.place(id), "segment", segment, "err", err)...)
+			if next.SegmentDamaged != nil {
+				next.SegmentDamaged(id, segment, err)
+			}
+		},
 		Recovered: func(id uint64, report wal.Recovery) {
 			log.Info("log recovered", append(s.place(id), "scanned", report.Scanned, "records", report.Records, "torn", report.Torn)...)
 			if next.Recovered != nil {

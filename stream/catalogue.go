@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -105,12 +106,16 @@ type catalogue struct{ database *bbolt.DB }
 // openCatalogue opens or creates the catalogue of a data directory.
 func openCatalogue(dir string) (*catalogue, error) {
 	path := filepath.Join(dir, catalogueFile)
-	database, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockPatience, FreelistType: bbolt.FreelistMapType})
+	var database *bbolt.DB
+	err := guarded(func() (err error) {
+		database, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockPatience, FreelistType: bbolt.FreelistMapType})
+		return err
+	})
 	if err != nil {
 		return nil, failure.Wrap(openKind(err), "stream: open "+path, err)
 	}
 	c := &catalogue{database}
-	if err := c.prepare(); err != nil {
+	if err := guarded(c.prepare); err != nil {
 		return nil, errors.Join(err, database.Close())
 	}
 	// bbolt syncs the file but not its name.
@@ -120,8 +125,23 @@ func openCatalogue(dir string) (*catalogue, error) {
 	return c, nil
 }
 
+// guarded calls f, which reads the database. bbolt panics, or touches memory that
+// is not there, when a page is not what it should be: that is an error of ours.
+// What f holds open stays open then.
+func guarded(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = failure.New(failure.Corrupt, "stream: catalogue", "%v; restore it from a backup", p)
+		}
+	}()
+	return f()
+}
+
 func openKind(err error) failure.Kind {
 	switch {
+	case failure.KindOf(err) == failure.Corrupt:
+		return failure.Corrupt
 	case errors.Is(err, bbolterrors.ErrTimeout):
 		return failure.Conflict
 	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrVersionMismatch):
@@ -168,11 +188,13 @@ func checkVersion(what string, found, known int) error {
 // load returns all streams, sorted by name.
 func (c *catalogue) load() ([]*row, error) {
 	var rows []*row
-	err := c.database.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucketStreams).ForEach(func(name, value []byte) error {
-			r, err := decodeRow(name, value)
-			rows = append(rows, r)
-			return err
+	err := guarded(func() error {
+		return c.database.View(func(tx *bbolt.Tx) error {
+			return tx.Bucket(bucketStreams).ForEach(func(name, value []byte) error {
+				r, err := decodeRow(name, value)
+				rows = append(rows, r)
+				return err
+			})
 		})
 	})
 	return rows, err

@@ -55,6 +55,7 @@ type Dir struct {
 	random *rand.Rand // nil: salts come from the system
 
 	background sync.WaitGroup // goroutines that release segments
+	scrubber   *scrubber      // nil unless asked for
 }
 
 // OpenDir opens path for writing, creating it if it is missing. Only one
@@ -82,6 +83,7 @@ func OpenDir(path string, o Options) (*Dir, error) {
 	if err := d.removeStrayLogs(); err != nil {
 		return nil, errors.Join(spaceOr(failure.Unavailable, "open "+path, err), d.manifest.close(), d.lock.Close())
 	}
+	d.scrubber = startScrubber(d)
 	return d, nil
 }
 
@@ -373,6 +375,7 @@ func (d *Dir) Close() error {
 	d.closed = true
 	logs := slices.Collect(maps.Values(d.open))
 	d.mu.Unlock()
+	d.scrubber.end()
 	var errs []error
 	for _, l := range logs {
 		if l != nil {

@@ -46,5 +46,7 @@
 //	append.go    placing frames into staging buffers; direct.go into the segment
 //	commit.go    writing and syncing them; roll.go changing segments; spare.go their files
 //	recover.go   opening after an end of any kind
+//	check.go     verifying by files; repair.go ending damaged logs; scrub.go in the background
+//	snapshot.go  what to copy for a backup
 //	cursor.go    reading; trim.go retention; producers.go idempotence
 package wal

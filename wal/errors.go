@@ -27,7 +27,7 @@ type CorruptionError struct {
 
 // Error implements error.
 func (e *CorruptionError) Error() string {
-	return fmt.Sprintf("wal: log %d, segment %016x is damaged at offset %d: %v; restore the segment from a backup, or look at it with 'millrace inspect segment'",
+	return fmt.Sprintf("wal: log %d, segment %016x is damaged at offset %d: %v; restore a backup, or end the log before the damage with 'millrace repair'",
 		e.Log, e.Segment, e.Offset, e.Err)
 }
 

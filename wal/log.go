@@ -113,9 +113,10 @@ type stage struct {
 // counters are the totals behind Stats. Those of appends are plain: an append
 // holds mu anyway.
 type counters struct {
-	appends, records, bytes uint64 // guarded by mu
-	syncs, syncNanos        atomic.Uint64
-	unsynced                int64 // guarded by mu: at the end of the last commit
+	appends, records, bytes      uint64 // guarded by mu
+	syncs, syncNanos, syncStalls atomic.Uint64
+	scrubbed, damaged            atomic.Uint64
+	unsynced                     int64 // guarded by mu: at the end of the last commit
 }
 
 // Stats is a snapshot of a log. Totals count since it was opened.
@@ -131,6 +132,11 @@ type Stats struct {
 	// SyncTime the fdatasync calls.
 	Appends, Records, AppendedBytes, Syncs uint64
 	SyncTime                               time.Duration
+	// SyncStalls counts the fdatasync calls that took longer than 100 ms.
+	SyncStalls uint64
+	// ScrubbedBytes is what the scrubber has read, DamagedSegments how many
+	// closed segments it found damaged.
+	ScrubbedBytes, DamagedSegments uint64
 	// UnsyncedBytes were written but may be lost with the power.
 	UnsyncedBytes int64
 }
@@ -168,6 +174,8 @@ func (l *Log) Stats() Stats {
 		First: l.first.Load(), Next: l.Next(), Written: l.written.Load(), Durable: l.durable.Load(),
 		Segments: len(segments),
 		Syncs:    l.stats.syncs.Load(), SyncTime: time.Duration(l.stats.syncNanos.Load()),
+		SyncStalls:    l.stats.syncStalls.Load(),
+		ScrubbedBytes: l.stats.scrubbed.Load(), DamagedSegments: l.stats.damaged.Load(),
 	}
 	l.mu.Lock()
 	s.Appends, s.Records, s.AppendedBytes = l.stats.appends, l.stats.records, l.stats.bytes

@@ -208,6 +208,13 @@ func ReadManifest(b []byte, visit func(Edit) error) (end int64, err error) {
 	return int64(off), err
 }
 
+// CheckManifest returns why a directory with this MANIFEST file would not open,
+// or nil: the torn end of a record is no reason.
+func CheckManifest(b []byte) error {
+	_, err := parseManifest(b)
+	return err
+}
+
 // recordAt returns the record at off if its length and CRC are good.
 func recordAt(b []byte, off int, salt uint32) ([]byte, bool) {
 	length := int64(binary.LittleEndian.Uint32(b[off:]))

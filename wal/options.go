@@ -75,6 +75,9 @@ type Options struct {
 	// SyncsMax is how many fdatasync calls run at once in the directory.
 	// Default: 8.
 	SyncsMax int
+	// ScrubBytesPerSecond is how fast closed segments are read and verified in
+	// the background, over and over, to find rot. Default: 0, not at all.
+	ScrubBytesPerSecond int64
 	// Events are called at changes of state. Default: none.
 	Events EventListener
 	// Seed makes salts reproducible when it is not 0, for simulations.
@@ -100,6 +103,10 @@ type EventListener struct {
 	SyncStalled func(log uint64, took time.Duration)
 	// Poisoned: a write or sync failed and the log takes no more appends.
 	Poisoned func(log uint64, err error)
+	// SegmentDamaged: the scrubber met a closed segment that is not what was
+	// written. It is told once for each opening of the directory, and nothing
+	// else comes of it.
+	SegmentDamaged func(log, segment uint64, err error)
 	// Recovered: a log was opened after an unclean end.
 	Recovered func(log uint64, report Recovery)
 }
@@ -143,7 +150,7 @@ func (o Options) withDefaults() (Options, error) {
 	case o.StagingBytes < 4<<10 || o.UnsyncedBytesMax < o.StagingBytes:
 		return o, failure.New(failure.InvalidArgument, "wal options",
 			"staging bytes (%d) must be at least 4 KiB and at most unsynced bytes max (%d)", o.StagingBytes, o.UnsyncedBytesMax)
-	case o.ProducersMax < 1 || o.SyncsMax < 1 || o.SegmentAgeMax < 0:
+	case o.ProducersMax < 1 || o.SyncsMax < 1 || o.SegmentAgeMax < 0 || o.ScrubBytesPerSecond < 0:
 		return o, failure.New(failure.InvalidArgument, "wal options", "limits must be positive")
 	case o.Store == StoreMapped && o.Backend != BackendMmap:
 		return o, failure.New(failure.InvalidArgument, "wal options", "the mapped store needs the mmap backend")

@@ -12,8 +12,8 @@ import (
 	"strings"
 
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/internal/vfs"
 	"github.com/millrace-io/millrace/protocol"
-	"github.com/millrace-io/millrace/record"
 	"github.com/millrace-io/millrace/segment"
 )
 
@@ -177,7 +177,7 @@ func (l *Log) openEnded(s *segment.Segment, e segmentEntry) error {
 // ended.
 func (l *Log) openActive(s *segment.Segment, entry logEntry) (next uint64, err error) {
 	contents, after, err := l.scanActive(s, func(_ int64, h protocol.FrameHeader, frame []byte) error {
-		l.remember(h, frame, entry.producersNext)
+		l.producers.remember(h, frame, entry.producersNext)
 		return nil
 	})
 	if err != nil {
@@ -243,16 +243,6 @@ func (l *Log) damageAt(s *segment.Segment, contents segment.Contents, after segm
 	s.SetSealed()
 }
 
-// remember notes the producer of a scanned frame that the table in the
-// manifest does not know yet.
-func (l *Log) remember(h protocol.FrameHeader, frame []byte, known uint64) {
-	if h.Type != protocol.FrameData || h.Flags&protocol.FlagProducer == 0 || h.Sequence < known {
-		return
-	}
-	p := protocol.OpenBatch(h.Payload(frame)).Producer()
-	l.producers.note(p, record.Range{First: h.Sequence, Last: h.Sequence + uint64(h.Count) - 1, Time: h.Time})
-}
-
 // removeStrayFiles deletes spares, segments that were trimmed, and segments
 // whose activation did not get to its manifest edit. The last cannot hold a
 // frame, so that one which does means that the manifest lies.
@@ -313,19 +303,24 @@ func (l *Log) checkStrayFiles(entry logEntry) error {
 
 // checkNeverUsed returns an error if the segment file holds a frame.
 func (d *Dir) checkNeverUsed(path string, log, id uint64) error {
-	file, err := d.options.FS.OpenFile(path, os.O_RDONLY, 0)
+	used, err := holdsFrame(d.options.FS, path)
+	if err != nil || !used {
+		return err
+	}
+	return &CorruptionError{log, id, segment.HeaderSize, fmt.Errorf("%s: %w", filepath.Base(path), errUnlisted)}
+}
+
+// holdsFrame reports whether a frame was written to a segment file.
+func holdsFrame(files vfs.FS, path string) (bool, error) {
+	file, err := files.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
-		return fmt.Errorf("wal: open stray segment: %w", err)
+		return false, fmt.Errorf("wal: open stray segment: %w", err)
 	}
 	page := make([]byte, segment.HeaderSize+protocol.FrameHeaderSize)
-	n, _ := file.ReadAt(page, 0)
+	n, _ := file.ReadAt(page, 0) // a file this short holds none
 	_ = file.Close()
-	h, err := segment.ParseHeader(page[:min(n, segment.HeaderSize)])
-	if err != nil || n < len(page) || protocol.ParseFrameHeader(page[segment.HeaderSize:]).Length == 0 {
-		return nil
-	}
-	return &CorruptionError{log, id, segment.HeaderSize, failure.New(failure.Corrupt, "segment",
-		"%s of log %d holds frames but is not in the MANIFEST", filepath.Base(path), h.Log)}
+	_, err = segment.ParseHeader(page[:min(n, segment.HeaderSize)])
+	return err == nil && n == len(page) && protocol.ParseFrameHeader(page[segment.HeaderSize:]).Length != 0, nil
 }
 
 // parseSegmentName reads what segmentName wrote.

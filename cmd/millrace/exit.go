@@ -65,7 +65,7 @@ var verdicts = map[failure.Kind]verdict{
 	},
 	failure.Trimmed:      {exitNotFound, "retention removed the records that were asked for", "millrace get STREAM --addr %s"},
 	failure.Poisoned:     {exitFailed, "an earlier I/O error made the log read-only", "look at the server's log and at the disk"},
-	failure.Corrupt:      {exitFailed, "a file was changed or damaged outside of millrace", "millrace inspect wal DIR"},
+	failure.Corrupt:      {exitFailed, "a file was changed or damaged outside of millrace", "restore a backup, or: millrace repair DIR --dry-run"},
 	failure.NewerVersion: {exitFailed, "a newer millrace wrote it", "use that version"},
 	failure.NotOurs:      {exitFailed, "this is not a file or a server of millrace", ""},
 	failure.Malformed:    {exitFailed, "what answers at %s may not be a millrace server", ""},

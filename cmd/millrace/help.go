@@ -24,6 +24,9 @@ func helpTopics() []*cobra.Command {
 
   MILLRACE_ADDR           --addr of the commands that talk to a server
   MILLRACE_TIMEOUT        --timeout of the same commands
+  MILLRACE_STORE          --store of backup and restore
+  MILLRACE_S3_ENDPOINT    --s3-endpoint, the same for a store that is not AWS
+  MILLRACE_S3_REGION      --s3-region; credentials are those of the AWS tools
   INITIALIZE_STREAMS      streams that dev creates: orders:4,clicks:1
 
 The server, millrace serve, reads one variable for each of its flags:

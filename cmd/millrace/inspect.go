@@ -22,7 +22,7 @@ func newInspect(a *app) *cobra.Command {
 		Args:  noSuchCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newInspectSegment(a), newInspectWAL(a))
+	cmd.AddCommand(newInspectIndex(a), newInspectManifest(a), newInspectSegment(a), newInspectWAL(a))
 	return cmd
 }
 
@@ -35,12 +35,12 @@ func newInspectSegment(a *app) *cobra.Command {
 		Long: `Show the header, the frames, the footer and the tail of a segment file.
 
 Every frame is checked. The last line says how the segment ends: sealed by a
-footer, empty behind the last frame, torn by a write that did not complete, or
-damaged. The file is only read, and may belong to a running server.`,
+footer, empty behind the last frame, torn by a write that did not complete,
+growing, or damaged. The file is only read, and may belong to a running server.`,
 		Example: "  millrace inspect segment --output jsonl data/log-1/00000000000000000001-0000000000000001.seg",
 		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return inspect.Segment(args[0], !summary, findingPrinter(a.Out, format))
+			return inspect.Segment(args[0], !summary, findingPrinter(a.Out, format, findingLine))
 		},
 	}
 	addOutput(cmd, &format)
@@ -59,7 +59,41 @@ be running there.`,
 		Example: "  millrace inspect wal --output jsonl data",
 		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			return inspect.WAL(args[0], findingPrinter(a.Out, format))
+			return inspect.WAL(args[0], findingPrinter(a.Out, format, findingLine))
+		},
+	}
+	addOutput(cmd, &format)
+	return cmd
+}
+
+func newInspectIndex(a *app) *cobra.Command {
+	var format render.Format
+	cmd := &cobra.Command{
+		Use:   "index FILE",
+		Short: "Show the sparse index of a segment file",
+		Long: `Show the sparse index of a segment file: the one it ends with if it is sealed, and
+otherwise the one that recovery makes by reading the frames.`,
+		Example: "  millrace inspect index --output jsonl data/log-1/00000000000000000001-0000000000000001.seg",
+		Args:    arguments(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return inspect.Index(args[0], findingPrinter(a.Out, format, findingLine))
+		},
+	}
+	addOutput(cmd, &format)
+	return cmd
+}
+
+func newInspectManifest(a *app) *cobra.Command {
+	var format render.Format
+	cmd := &cobra.Command{
+		Use:   "manifest DIR|FILE",
+		Short: "Show the edits of a manifest, and how it ends",
+		Long: `Show the edits of the manifest of a data directory, or of a MANIFEST file. The last
+line says what follows them: nothing, a write that did not complete, or damage.`,
+		Example: "  millrace inspect manifest --output jsonl data",
+		Args:    arguments(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return inspect.Manifest(args[0], findingPrinter(a.Out, format, findingLine))
 		},
 	}
 	addOutput(cmd, &format)
@@ -68,7 +102,7 @@ be running there.`,
 
 // findingPrinter prints findings as they come: there may be a million frames.
 // A report is a sequence, so json means jsonl.
-func findingPrinter(w io.Writer, format render.Format) func(any) error {
+func findingPrinter(w io.Writer, format render.Format, lineOf func(any) (kind, heading, line string)) func(any) error {
 	switch format {
 	case render.FormatJSON, render.FormatJSONL, render.FormatYAML:
 		encoder := json.NewEncoder(w)
@@ -77,7 +111,7 @@ func findingPrinter(w io.Writer, format render.Format) func(any) error {
 	}
 	last := ""
 	return func(finding any) error {
-		kind, heading, line := findingLine(finding)
+		kind, heading, line := lineOf(finding)
 		if kind != last && heading != "" {
 			if last != "" {
 				line = "\n" + heading + "\n" + line
@@ -117,6 +151,13 @@ func findingLine(finding any) (kind, heading, line string) {
 		}
 		return f.Kind, "MANIFEST OFFSET  EDIT            LOG  FIELDS",
 			fmt.Sprintf("%15d  %-14s  %3d  %s", f.Offset, f.Edit, f.Log, strings.Join(fields, " "))
+	case inspect.ManifestTail:
+		return f.Kind, "TAIL      END OFFSET  EDITS  MANIFEST",
+			fmt.Sprintf("%-8s  %10d  %5d  %s\n%s", f.State, f.End, f.Edits, f.File, f.Detail)
+	case inspect.IndexEntry:
+		return f.Kind, "    OFFSET      SEQUENCE  TIME", fmt.Sprintf("%10d  %12d  %s", f.Offset, f.Sequence, instant(f.Time))
+	case inspect.IndexTail:
+		return f.Kind, "ENTRIES  FROM", fmt.Sprintf("%7d  %s", f.Entries, f.Source)
 	case inspect.SegmentFile:
 		return f.Kind, "LOG  SEGMENT           STATE     BASE SEQUENCE       BYTES  FILE",
 			strings.TrimRight(fmt.Sprintf("%3d  %-16s  %-8s  %13d  %10d  %s  %s", f.Log, f.Segment, f.State, f.BaseSequence, f.Bytes, f.File, f.Error), " ")

@@ -56,7 +56,7 @@ A first minute, in two terminals:
 	}
 	add("server", newDemo(a), newDev(a), newServe(a))
 	add("data", newStream(a), newPut(a), newGet(a), newTail(a))
-	add("tools", newBench(a), newFuzz(a), newInspect(a), newVersion(a))
+	add("tools", newBench(a), newFuzz(a), newInspect(a), newBackup(a), newRestore(a), newRepair(a), newVersion(a))
 	root.SetHelpCommandGroupID("tools")
 	root.SetCompletionCommandGroupID("tools")
 	root.AddCommand(helpTopics()...)

@@ -28,6 +28,7 @@ type serveFlags struct {
 	segmentBytesMax units.Bytes
 	segmentAgeMax   units.Duration
 	syncsMax        int
+	scrubRate       units.Bytes
 	shutdownTimeout units.Duration
 	logFormat       string
 	logLevel        string
@@ -79,12 +80,13 @@ MILLRACE_SEGMENT_BYTES_MAX.`,
 	flags.Var(&f.segmentBytesMin, "segment-bytes-min", "size of a shard's first segment; each next one is twice as large")
 	flags.Var(&f.segmentBytesMax, "segment-bytes-max", "size at which segments stop growing")
 	flags.Var(&f.segmentAgeMax, "segment-age-max", "age at which a segment is ended")
+	flags.Var(&f.scrubRate, "scrub-rate", "bytes a second that are read in the background to find damaged segments; 0 is off")
 	flags.IntVar(&f.syncsMax, "syncs-max", f.syncsMax, "how many fdatasync calls may run at once")
 	flags.Var(&f.shutdownTimeout, "shutdown-timeout", "how long connections may drain")
 	flags.StringVar(&f.logFormat, "log-format", f.logFormat, "text or json")
 	flags.StringVar(&f.logLevel, "log-level", f.logLevel, "debug, info, warn or error")
 	fromEnvironment(flags, "data", "native-address", "admin-address", "insecure", "shard-metrics", "backend", "segment-bytes-min",
-		"segment-bytes-max", "segment-age-max", "syncs-max", "shutdown-timeout", "log-format", "log-level")
+		"segment-bytes-max", "segment-age-max", "syncs-max", "scrub-rate", "shutdown-timeout", "log-format", "log-level")
 	addOutput(cmd, &f.format)
 	return cmd
 }
@@ -131,6 +133,7 @@ func (f *serveFlags) config(a *app) (server.Config, error) {
 	config.Store.SegmentBytesMax = int64(f.segmentBytesMax)
 	config.Store.SegmentAgeMax = time.Duration(f.segmentAgeMax)
 	config.Store.SyncsMax = f.syncsMax
+	config.Store.ScrubBytesPerSecond = int64(f.scrubRate)
 	return config, nil
 }
 

@@ -47,7 +47,7 @@ On a terminal the name is asked for again; elsewhere --yes is needed.`,
 			return nil
 		}
 		if !yes {
-			if err := a.confirm(what, name); err != nil {
+			if err := a.confirm("deleting "+what, name, "deleted"); err != nil {
 				return err
 			}
 		}
@@ -60,15 +60,15 @@ On a terminal the name is asked for again; elsewhere --yes is needed.`,
 	return cmd
 }
 
-// confirm asks for the name of what is to be deleted.
-func (a *app) confirm(what, name string) error {
+// confirm asks for a word before something that cannot be undone.
+func (a *app) confirm(what, word, done string) error {
 	if !a.InTTY || !a.ErrTTY {
-		return usageErrorf("deleting %s needs --yes where there is no terminal to ask", name)
+		return usageErrorf("%s needs --yes where there is no terminal to ask", what)
 	}
-	fmt.Fprintf(a.Err, "Delete %s\nType the name to go on: ", what)
+	fmt.Fprintf(a.Err, "About to go on with %s\nType %s to go on: ", what, word)
 	answer, err := bufio.NewReader(a.In).ReadString('\n')
-	if strings.TrimSpace(answer) != name {
-		return usageErrorf("nothing is deleted: %q is not %q", strings.TrimSpace(answer), name)
+	if strings.TrimSpace(answer) != word {
+		return usageErrorf("nothing is %s: %q is not %q", done, strings.TrimSpace(answer), word)
 	}
 	_ = err // the answer is complete even if the input ends with it
 	return nil

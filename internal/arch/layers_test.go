@@ -34,6 +34,9 @@ var layers = map[string]place{
 	"wal":                           {30, "a log knows no hash ranges, limits or names"},
 	"shard":                         {40, "storage must not know who serves it"},
 	"stream":                        {50, "the catalogue is below everything that offers it"},
+	"backup/store":                  {53, "a store keeps bytes and does not know what they are"},
+	"backup/store/*":                {54, "a store keeps bytes and does not know what they are"},
+	"backup":                        {55, "it copies the files of streams, whoever serves them"},
 	"":                              {60, "an embedder must not get a server"},
 	"server/native":                 {80, "it speaks a protocol and does not know who listens"},
 	"server/*":                      {81, "it is told what there is to serve"},
@@ -76,7 +79,7 @@ const clientMay = 9
 const clientUsers = 90
 
 // testOnly are packages that no production code may import.
-var testOnly = []string{"bench/target/targettest", "internal/vfs/crashfs", "internal/vfs/errorfs", "internal/vfs/vfstest", "millracetest"}
+var testOnly = []string{"backup/store/storetest", "bench/target/targettest", "internal/vfs/crashfs", "internal/vfs/errorfs", "internal/vfs/vfstest", "millracetest"}
 
 func placeOf(dir string) (place, bool) {
 	if found, ok := layers[dir]; ok {

@@ -79,7 +79,11 @@ func (p *Progress) Add(records, bytes int64) {
 
 // line describes the state in one line. The mutex is held.
 func (p *Progress) line(now time.Time) string {
-	text := fmt.Sprintf("%s: %s, %s", p.label, units.Plural(p.records, "record"), units.Bytes(p.bytes).Human())
+	text := p.label + ": "
+	if p.records > 0 {
+		text += units.Plural(p.records, "record") + ", "
+	}
+	text += units.Bytes(p.bytes).Human()
 	if p.total > 0 {
 		text += fmt.Sprintf(" of %s (%d %%)", units.Bytes(p.total).Human(), p.bytes*100/p.total)
 	}

@@ -75,6 +75,18 @@ var shardMetrics = []shardMetric{
 		func(s *stream.ShardStats) float64 { return float64(s.Shard.Log.Segments) },
 	},
 	{
+		Metric{"millrace_wal_sync_stalls_total", Counter, "Calls of fdatasync that took longer than 100 ms."},
+		func(s *stream.ShardStats) float64 { return float64(s.Shard.Log.SyncStalls) },
+	},
+	{
+		Metric{"millrace_wal_scrubbed_bytes_total", Counter, "Bytes of closed segments that the scrubber has verified."},
+		func(s *stream.ShardStats) float64 { return float64(s.Shard.Log.ScrubbedBytes) },
+	},
+	{
+		Metric{"millrace_wal_damaged_segments", Gauge, "Closed segments that the scrubber found damaged."},
+		func(s *stream.ShardStats) float64 { return float64(s.Shard.Log.DamagedSegments) },
+	},
+	{
 		Metric{"millrace_wal_unsynced_bytes", Gauge, "Bytes written that a power cut would lose."},
 		func(s *stream.ShardStats) float64 { return float64(s.Shard.Log.UnsyncedBytes) },
 	},

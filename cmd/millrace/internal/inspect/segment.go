@@ -64,6 +64,7 @@ const (
 	TailTorn    TailState = "torn"    // a write did not complete, or is under way
 	TailDamaged TailState = "damaged" // bytes that were durable have changed
 	TailNewer   TailState = "newer"   // a frame of a newer format follows
+	TailGrowing TailState = "growing" // frames were added while it was read
 )
 
 // Tail is what follows the last good frame.
@@ -89,20 +90,11 @@ var frameNames = map[protocol.FrameType]string{
 // Segment hands out the header of a segment file, its frames if wanted, the
 // footer if there is one, and how it ends. Damage is a finding, not an error.
 func Segment(path string, frames bool, emit func(finding any) error) error {
-	file, err := vfs.OS().OpenFile(path, os.O_RDONLY, 0)
+	s, release, err := open(path)
 	if err != nil {
-		return fmt.Errorf("inspect: open segment: %w", err)
+		return err
 	}
-	s, err := segment.Open(file, segment.AccessPread)
-	if err != nil {
-		file.Close()
-		return fmt.Errorf("inspect: %s: %w", path, err)
-	}
-	defer func() {
-		if release := s.Unpin(); release != nil {
-			_ = release() // of a file that was only read
-		}
-	}()
+	defer release()
 	if err := emit(headerOf(path, s.Header)); err != nil {
 		return err
 	}
@@ -126,12 +118,30 @@ func Segment(path string, frames bool, emit func(finding any) error) error {
 	if err != nil {
 		return fmt.Errorf("inspect: %s: %w", path, err)
 	}
-	if frames && tail.State != TailSealed && tail.State != TailEmpty {
-		if err := emitBad(file, contents, emit); err != nil {
+	if frames && (tail.State == TailTorn || tail.State == TailDamaged || tail.State == TailNewer) {
+		if err := emitBad(s.File(), contents, emit); err != nil {
 			return err
 		}
 	}
 	return emit(tail)
+}
+
+// open opens a segment file for reading.
+func open(path string) (s *segment.Segment, release func(), err error) {
+	file, err := vfs.OS().OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("inspect: open segment: %w", err)
+	}
+	s, err = segment.Open(file, segment.AccessPread)
+	if err != nil {
+		file.Close()
+		return nil, nil, fmt.Errorf("inspect: %s: %w", path, err)
+	}
+	return s, func() {
+		if last := s.Unpin(); last != nil {
+			_ = last() // of a file that was only read
+		}
+	}, nil
 }
 
 func headerOf(path string, h segment.Header) Header {
@@ -201,11 +211,18 @@ func tailOf(s *segment.Segment, c segment.Contents, newer bool) (Tail, error) {
 	if err != nil {
 		return tail, err
 	}
+	if aftermath.Written > c.End {
+		// Is that damage or a live writer? Good frames at the same place tell.
+		if again, err := s.Scan(nil); err == nil && again.End > c.End {
+			tail.State, tail.Detail = TailGrowing, "a writer added frames behind it meanwhile"
+			return tail, nil
+		}
+	}
 	tail.Written, tail.Promise = aftermath.Written, aftermath.Promise
 	switch {
 	case aftermath.Promise > 0:
 		tail.State = TailDamaged
-		tail.Detail = fmt.Sprintf("the frame at %d was written when the bad one before it was durable: restore this file from a backup", aftermath.Promise)
+		tail.Detail = fmt.Sprintf("the frame at %d was written when the bad one before it was durable: restore a backup, or end the log here with millrace repair", aftermath.Promise)
 	case aftermath.Written > c.End:
 		tail.State, tail.Detail = TailTorn, "a write did not complete, or is under way: recovery ends the segment here and nothing acknowledged is lost"
 	default:

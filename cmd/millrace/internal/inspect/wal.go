@@ -1,13 +1,12 @@
 package inspect
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
-	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/segment"
 	"github.com/millrace-io/millrace/wal"
 )
@@ -18,7 +17,7 @@ type SegmentFile struct {
 	Log          uint64 `json:"log"`
 	Segment      string `json:"segment"`
 	File         string `json:"file"`
-	State        string `json:"state"` // active, sealed, ended or unlisted
+	State        string `json:"state"` // active, sealed, ended; beginning, trimmed or unlisted where the manifest does not name it
 	BaseSequence uint64 `json:"base_sequence"`
 	Bytes        int64  `json:"bytes"`
 	Error        string `json:"error,omitempty"`
@@ -52,25 +51,26 @@ type Totals struct {
 // WAL hands out the edits of the newest manifest of a data directory, the
 // segment files, the totals of every log, and those of the directory.
 func WAL(path string, emit func(finding any) error) error {
-	manifest, err := newestManifest(path)
+	// Before the manifest, so that it knows them although a writer is at work.
+	files, err := filepath.Glob(filepath.Join(path, "log-*", "*.seg"))
+	if err != nil {
+		return fmt.Errorf("inspect: wal: %w", err)
+	}
+	manifest, b, err := loadManifest(path)
 	if err != nil {
 		return err
 	}
 	totals := Totals{Kind: "totals", Path: path, Manifest: manifest}
-	states := map[string]string{} // by segment name, prefixed with its log
-	b, err := os.ReadFile(filepath.Join(path, manifest))
-	if err != nil {
-		return fmt.Errorf("inspect: manifest: %w", err)
-	}
+	states := make(segmentStates)
 	_, err = readManifest(b, func(edit Edit) error {
 		totals.Edits++
-		noteState(states, edit)
+		states.note(edit)
 		return emit(edit)
 	})
 	if err != nil {
 		return err
 	}
-	if err := emitSegments(path, states, &totals, emit); err != nil {
+	if err := emitSegments(path, files, states, &totals, emit); err != nil {
 		return err
 	}
 	if err := emitLogs(path, &totals, emit); err != nil {
@@ -79,43 +79,49 @@ func WAL(path string, emit func(finding any) error) error {
 	return emit(totals)
 }
 
-// newestManifest returns the name of the manifest in force.
-func newestManifest(path string) (string, error) {
-	names, err := os.ReadDir(path)
-	if err != nil {
-		return "", fmt.Errorf("inspect: wal: %w", err)
-	}
-	var newest uint64
-	for _, name := range names {
-		digits, found := strings.CutPrefix(name.Name(), "MANIFEST-")
-		if number, err := strconv.ParseUint(digits, 10, 64); found && err == nil {
-			newest = max(newest, number)
-		}
-	}
-	if newest == 0 {
-		return "", failure.New(failure.NotFound, "inspect: wal", "%s holds no MANIFEST: it is not a data directory", path)
-	}
-	return fmt.Sprintf("MANIFEST-%d", newest), nil
-}
+// segmentStates is what a manifest says of the segments of each log.
+type segmentStates map[uint64]map[uint64]string
 
-// noteState remembers what an edit says about a segment.
-func noteState(states map[string]string, edit Edit) {
+// note remembers what an edit says about a segment.
+func (s segmentStates) note(edit Edit) {
 	state, about := map[string]string{"segment added": "active", "segment sealed": "sealed", "segment ends": "ended"}[edit.Edit]
-	if about {
-		states[stateKey(edit.Log, edit.Fields["segment"])] = state
+	if !about {
+		return
 	}
+	if s[edit.Log] == nil {
+		s[edit.Log] = make(map[uint64]string)
+	}
+	s[edit.Log][edit.Fields["segment"]] = state
 }
 
-func stateKey(log, segment uint64) string { return fmt.Sprintf("%d/%016x", log, segment) }
+// of returns the state of a segment. One with a number above all that are known
+// is about to be named, or was when power failed; one below was trimmed.
+func (s segmentStates) of(log, segment uint64) string {
+	known := s[log]
+	if state, listed := known[segment]; listed {
+		return state
+	}
+	above, below := true, len(known) > 0
+	for id := range known {
+		above = above && segment > id
+		below = below && segment < id
+	}
+	switch {
+	case above:
+		return "beginning"
+	case below:
+		return "trimmed"
+	}
+	return "unlisted"
+}
 
 // emitSegments reads the header page of every segment file.
-func emitSegments(path string, states map[string]string, totals *Totals, emit func(any) error) error {
-	files, err := filepath.Glob(filepath.Join(path, "log-*", "*.seg"))
-	if err != nil {
-		return fmt.Errorf("inspect: wal: %w", err)
-	}
+func emitSegments(path string, files []string, states segmentStates, totals *Totals, emit func(any) error) error {
 	for _, name := range files {
-		finding := segmentFile(path, name, states)
+		finding, there := segmentFile(path, name, states)
+		if !there {
+			continue // retention removed it
+		}
 		totals.Segments++
 		totals.Bytes += finding.Bytes
 		if finding.Error != "" {
@@ -128,16 +134,19 @@ func emitSegments(path string, states map[string]string, totals *Totals, emit fu
 	return nil
 }
 
-func segmentFile(path, name string, states map[string]string) SegmentFile {
+func segmentFile(path, name string, states segmentStates) (finding SegmentFile, there bool) {
 	relative, err := filepath.Rel(path, name)
 	if err != nil {
 		relative = name
 	}
-	finding := SegmentFile{Kind: "segment", File: relative, State: "unlisted"}
+	finding = SegmentFile{Kind: "segment", File: relative, State: "unlisted"}
 	file, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return finding, false
+	}
 	if err != nil {
 		finding.Error = err.Error()
-		return finding
+		return finding, true
 	}
 	defer file.Close()
 	if info, err := file.Stat(); err == nil {
@@ -148,39 +157,63 @@ func segmentFile(path, name string, states map[string]string) SegmentFile {
 	header, err := segment.ParseHeader(page[:n])
 	if err != nil {
 		finding.Error = err.Error()
-		return finding
+		return finding, true
 	}
 	finding.Log, finding.Segment, finding.BaseSequence = header.Log, segmentName(header.Segment), header.Base
-	if state, listed := states[stateKey(header.Log, header.Segment)]; listed {
-		finding.State = state
-	}
-	return finding
+	finding.State = states.of(header.Log, header.Segment)
+	return finding, true
 }
+
+// opensMax bounds how often logs are opened again because retention was at work.
+const opensMax = 5
 
 // emitLogs opens every log read-only and takes its totals.
 func emitLogs(path string, totals *Totals, emit func(any) error) error {
-	directory, err := wal.OpenDirReadOnly(path, wal.Options{})
-	if err != nil {
-		return fmt.Errorf("inspect: wal: %w", err)
+	var logs []Log
+	for range opensMax {
+		var missing bool
+		var err error
+		if logs, missing, err = openLogs(path); err != nil {
+			return err
+		}
+		if !missing {
+			break
+		}
 	}
-	defer func() { _ = directory.Close() }() // it was only read
-	for _, id := range directory.Logs() {
-		finding := Log{Kind: "log", Log: id}
+	for _, finding := range logs {
 		totals.Logs++
-		log, err := directory.OpenLog(id, wal.LogOptions{})
-		if err != nil {
-			finding.Error = err.Error()
+		totals.Records += finding.Records
+		if finding.Error != "" {
 			totals.Errors++
-		} else {
-			stats := log.Stats()
-			finding.FirstSequence, finding.NextSequence = stats.First, stats.Next
-			finding.Records = stats.Next - stats.First
-			finding.Segments, finding.Bytes = stats.Segments, stats.Bytes
-			totals.Records += finding.Records
 		}
 		if err := emit(finding); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// openLogs takes the totals of all logs. A file may be missing because it was
+// removed after the manifest was read.
+func openLogs(path string) (logs []Log, missing bool, err error) {
+	directory, err := wal.OpenDirReadOnly(path, wal.Options{})
+	if err != nil {
+		return nil, false, fmt.Errorf("inspect: wal: %w", err)
+	}
+	defer func() { _ = directory.Close() }() // it was only read
+	for _, id := range directory.Logs() {
+		finding := Log{Kind: "log", Log: id}
+		log, err := directory.OpenLog(id, wal.LogOptions{})
+		if err != nil {
+			finding.Error = err.Error()
+			missing = missing || errors.Is(err, fs.ErrNotExist)
+		} else {
+			stats := log.Stats()
+			finding.FirstSequence, finding.NextSequence = stats.First, stats.Next
+			finding.Records = stats.Next - stats.First
+			finding.Segments, finding.Bytes = stats.Segments, stats.Bytes
+		}
+		logs = append(logs, finding)
+	}
+	return logs, missing, nil
 }
