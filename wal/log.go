@@ -94,6 +94,7 @@ type tail struct {
 	lastTime  int64
 	footer    int64 // its offset, once written
 	unsynced  int64 // bytes that wait for the sync, while it is behind
+	room      int64 // promised in the manifest for the edits of its seal
 }
 
 // stage is one staging buffer and where it goes.
@@ -204,14 +205,25 @@ func (l *Log) dropLocked(s *stage) {
 }
 
 // Seal ends the active segment with its index and footer, so that retention
-// can drop it. The next append begins another one.
+// can drop it. The next append begins another one. On a full disk it fails with
+// failure.NoSpace and changes nothing.
 func (l *Log) Seal(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.refused != nil {
-		return l.refused
+	var t *tail
+	for ready := false; !ready; {
+		if l.refused != nil || l.tail == nil {
+			return l.refused
+		}
+		var room int64
+		var err error
+		if room, ready, err = l.promiseLocked(0); err != nil {
+			return err
+		}
+		if ready {
+			t = l.leaveTailLocked(room)
+		}
 	}
-	t := l.leaveTailLocked()
 	if t == nil {
 		return nil
 	}
@@ -220,7 +232,7 @@ func (l *Log) Seal(ctx context.Context) error {
 }
 
 // Close writes and syncs what is staged, whatever the durability, seals the
-// active segment and releases everything. Appends that are waiting end first.
+// active segment if the disk has room for that, and releases everything. Appends that are waiting end first.
 // It returns the error of the last sync; data acknowledged before is not
 // affected by it. Close is idempotent.
 func (l *Log) Close() error {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/internal/vfs"
-	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
 	"github.com/millrace-io/millrace/segment"
 )
@@ -134,8 +133,8 @@ func (l *Log) tooOld(t *tail) bool {
 }
 
 // leaveTailLocked ends appending to the tail and returns it, or nil if there
-// is nothing in it.
-func (l *Log) leaveTailLocked() *tail {
+// is nothing in it. room is what was promised for its edits.
+func (l *Log) leaveTailLocked(room int64) *tail {
 	t := l.tail
 	if t == nil {
 		return nil
@@ -147,12 +146,13 @@ func (l *Log) leaveTailLocked() *tail {
 	}
 	if t.off == segment.HeaderSize && t != l.active {
 		// It was planned for an append that then gave up.
+		l.dir.manifest.room.release(addedRoom + room)
 		<-t.zeroed
 		l.dir.unpin(t.segment)
 		_ = l.dir.options.FS.Remove(t.name)
 		return nil
 	}
-	t.next, t.lastTime = l.next, l.lastTime
+	t.next, t.lastTime, t.room = l.next, l.lastTime, room
 	t.producers = l.producers.encode()
 	return t
 }
@@ -164,11 +164,15 @@ func (l *Log) planLocked(ctx context.Context, span int64) error {
 	if l.spare == nil || l.spare.capacity < least {
 		return l.makeSpareLocked(ctx, least)
 	}
+	room, ready, err := l.promiseLocked(addedRoom)
+	if !ready {
+		return err
+	}
 	s := l.spare
 	l.spare = nil
 	s.take()
 	previous := l.tail
-	l.leaveTailLocked()
+	l.leaveTailLocked(room)
 	h := segment.Header{
 		Segment: l.nextID, Log: l.id, Base: l.next, Capacity: s.capacity,
 		PreviousLast: l.next - 1, BaseRaftIndex: 1, BaseTerm: 1, Salt: l.dir.newSalt(),
@@ -186,6 +190,7 @@ func (l *Log) planLocked(ctx context.Context, span int64) error {
 	created, err := segment.Create(s.file, h, l.dir.options.segmentAccess())
 	if err != nil {
 		s.discard(l.dir.options.FS)
+		l.dir.manifest.room.release(addedRoom)
 		return spaceOr(failure.Internal, "append", err)
 	}
 	l.nextID++
@@ -237,11 +242,6 @@ func (l *Log) beginPreparingLocked() (doneLocked func()) {
 	}
 }
 
-// tableSizeLocked bounds the bytes of the producer table in the manifest.
-func (l *Log) tableSizeLocked() int64 {
-	return int64(len(l.producers.known)+1) * (producerHeaderSize + protocol.ProducerBatchesMax*producerBatchSize)
-}
-
 // prepareLocked makes the next spare in the background once the tail is half
 // full.
 func (l *Log) prepareLocked() {
@@ -273,8 +273,8 @@ func (l *Log) prepareLocked() {
 }
 
 // newSpare allocates a file of the wanted capacity, or of less, but at least
-// least, when the disk is nearly full. It also makes room for the edits that
-// the segment will cause.
+// least, when the disk is nearly full. It also makes it likely that there is
+// room for the edits that the segment will cause.
 func (d *Dir) newSpare(log, number uint64, capacity, least, tableSize int64) (*spare, error) {
 	if err := d.manifest.reserve(tableSize + 4096); err != nil {
 		return nil, spaceOr(failure.Poisoned, "append", err)
@@ -312,6 +312,7 @@ func (d *Dir) newSpare(log, number uint64, capacity, least, tableSize int64) (*s
 func (l *Log) roll(to *tail) error {
 	from := l.active
 	var edits []edit
+	promised := int64(0)
 	synced := to == nil || l.options.Durability == record.Group
 	if from != nil {
 		footer, err := from.segment.Seal(from.totals, from.off, from.durable, from.next, from.lastTime)
@@ -324,7 +325,7 @@ func (l *Log) roll(to *tail) error {
 			if err := l.sync(); err != nil {
 				return err
 			}
-			edits = from.sealed(l.id)
+			edits, promised = from.sealed(l.id), from.room
 		}
 	}
 	if to != nil {
@@ -332,8 +333,9 @@ func (l *Log) roll(to *tail) error {
 			return err
 		}
 		edits = append(edits, edit{kind: editSegmentAdded, log: l.id, fields: [4]uint64{to.segment.Header.Segment, to.segment.Header.Base}})
+		promised += addedRoom
 	}
-	if err := l.dir.manifest.commit(edits...); err != nil {
+	if err := l.dir.manifest.commitPromised(promised, edits...); err != nil {
 		return err
 	}
 	l.change(from, to, synced)
@@ -415,7 +417,7 @@ func (l *Log) syncBehind() error {
 		l.mu.Unlock()
 		err := l.syncFile(t.segment)
 		if err == nil {
-			err = l.dir.manifest.commit(t.sealed(l.id)...)
+			err = l.dir.manifest.commitPromised(t.room, t.sealed(l.id)...)
 		}
 		l.mu.Lock()
 		if err != nil {
