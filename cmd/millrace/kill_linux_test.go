@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace-io/millrace/client"
-	"github.com/millrace-io/millrace/cmd/millrace/internal/killtest"
+	"github.com/millrace-io/millrace/internal/killtest"
 	"github.com/millrace-io/millrace/record"
 )
 
