@@ -167,8 +167,11 @@ func (l *Log) syncFile(s *segment.Segment) error {
 	}
 	l.stats.syncs.Add(1)
 	l.stats.syncNanos.Add(uint64(took))
-	if f := l.dir.options.Events.SyncStalled; f != nil && took > syncStall {
-		f(l.id, took)
+	if took > syncStall {
+		l.stats.stalls.Add(1)
+		if f := l.dir.options.Events.SyncStalled; f != nil {
+			f(l.id, took)
+		}
 	}
 	return nil
 }

@@ -108,8 +108,10 @@ type stage struct {
 
 // counters are the totals behind Stats.
 type counters struct {
-	appends, records, bytes, syncs, syncNanos atomic.Uint64
-	unsynced                                  atomic.Int64
+	appends, records, bytes, syncs, syncNanos, stalls atomic.Uint64
+
+	unsynced atomic.Int64
+	readOnly atomic.Bool
 }
 
 // Stats is a snapshot of a log. Totals count since it was opened.
@@ -125,8 +127,13 @@ type Stats struct {
 	// SyncTime the fdatasync calls.
 	Appends, Records, AppendedBytes, Syncs uint64
 	SyncTime                               time.Duration
+	// Stalls counts the fdatasync calls that took longer than 100 ms.
+	Stalls uint64
 	// UnsyncedBytes were written but may be lost with the power.
 	UnsyncedBytes int64
+	// ReadOnly says that the log takes no appends because a write or a sync
+	// failed or because it is damaged: Err has the reason.
+	ReadOnly bool
 }
 
 func newLog(d *Dir, id uint64, o LogOptions) *Log {
@@ -161,7 +168,7 @@ func (l *Log) Stats() Stats {
 		Segments: len(segments),
 		Appends:  l.stats.appends.Load(), Records: l.stats.records.Load(), AppendedBytes: l.stats.bytes.Load(),
 		Syncs: l.stats.syncs.Load(), SyncTime: time.Duration(l.stats.syncNanos.Load()),
-		UnsyncedBytes: l.stats.unsynced.Load(),
+		UnsyncedBytes: l.stats.unsynced.Load(), Stalls: l.stats.stalls.Load(), ReadOnly: l.stats.readOnly.Load(),
 	}
 	for _, segment := range segments {
 		s.Bytes += segment.Readable()
@@ -182,6 +189,7 @@ func (l *Log) Err() error {
 func (l *Log) poisonLocked(err error) {
 	if l.refused == nil {
 		l.refused = failure.Wrap(failure.Poisoned, "wal", err)
+		l.stats.readOnly.Store(true)
 		if f := l.dir.options.Events.Poisoned; f != nil {
 			f(l.id, err)
 		}
