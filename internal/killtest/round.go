@@ -32,7 +32,7 @@ func Write(ctx context.Context, address string, ledger *Ledger, w Workload) erro
 		return fmt.Errorf("killtest: write: %w", err)
 	}
 	defer cl.Close()
-	producer, err := cl.NewProducer(ctx, w.Stream, client.WithBatchBytes(64<<10), client.WithBufferBytes(1<<20), client.WithLinger(0))
+	producer, err := cl.NewProducer(ctx, w.Stream, client.WithBatchBytes(64<<10), client.WithBufferBytes(256<<10), client.WithLinger(0))
 	if err != nil {
 		return fmt.Errorf("killtest: write: %w", err)
 	}
