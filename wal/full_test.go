@@ -17,20 +17,25 @@ const (
 	crowdSegment   = 16 << 10
 	// crowdAppendsMax is more than two segments take: a log that is never
 	// refused on a full disk is a bug.
-	crowdAppendsMax = 100
+	crowdAppendsMax = 300
 )
 
 // crowd is many logs in one directory, and what each has acknowledged.
 type crowd struct {
-	dir      *Dir
-	logs     []*Log
-	acked    []int
-	producer []protocol.Producer
+	dir   *Dir
+	logs  []*Log
+	acked []int
 }
 
-func openCrowd(t *testing.T, o Options, n int, log LogOptions) *crowd {
+// again takes over what c knows for the same logs, opened again.
+func (c *crowd) again(opened *crowd) *crowd {
+	opened.acked = c.acked
+	return opened
+}
+
+func openCrowd(t *testing.T, path string, o Options, n int, log LogOptions) *crowd {
 	t.Helper()
-	c := &crowd{dir: openDir(t, "/data", o), acked: make([]int, n), producer: make([]protocol.Producer, n)}
+	c := &crowd{dir: openDir(t, path, o), acked: make([]int, n)}
 	for i := range n {
 		c.logs = append(c.logs, openLog(t, c.dir, uint64(i+1), log))
 	}
@@ -47,8 +52,9 @@ func (c *crowd) append(i int) error {
 	return err
 }
 
-// fill appends to every log until all of them have been refused once.
-func (c *crowd) fill(t *testing.T) {
+// fill appends to every log until all of them have been refused once, and
+// returns how often that was.
+func (c *crowd) fill(t *testing.T) (refusals int) {
 	t.Helper()
 	refused := make([]bool, len(c.logs))
 	for range crowdAppendsMax {
@@ -60,16 +66,18 @@ func (c *crowd) fill(t *testing.T) {
 			left++
 			if err := c.append(i); err != nil {
 				refused[i] = true
+				refusals++
 				if !errors.Is(err, failure.NoSpace) {
 					t.Fatalf("log %d, after %d records: %v, want failure.NoSpace", i+1, c.acked[i], err)
 				}
 			}
 		}
 		if left == 0 {
-			return
+			return refusals
 		}
 	}
 	t.Fatalf("%d appends to each log, and not all were refused", crowdAppendsMax)
+	return refusals
 }
 
 func (c *crowd) verify(t *testing.T) {
@@ -95,7 +103,7 @@ func TestManyLogsOnAFullDisk(t *testing.T) {
 				FS: disk, Backend: BackendHeap, SegmentBytesMin: crowdSegment, SegmentBytesMax: crowdSegment,
 				StagingBytes: 4 << 10, Clock: &handClock{now: 1}, Seed: 1,
 			}
-			c := openCrowd(t, o, crowdLogs, LogOptions{Durability: durability})
+			c := openCrowd(t, "/data", o, crowdLogs, LogOptions{Durability: durability})
 			for i, l := range c.logs {
 				for !l.hasSpare() {
 					if err := c.append(i); err != nil {
@@ -122,9 +130,7 @@ func TestManyLogsOnAFullDisk(t *testing.T) {
 			if err := c.dir.Close(); err != nil {
 				t.Fatal(err)
 			}
-			again := openCrowd(t, o, crowdLogs, LogOptions{Durability: durability})
-			again.acked = c.acked
-			again.verify(t)
+			c.again(openCrowd(t, "/data", o, crowdLogs, LogOptions{Durability: durability})).verify(t)
 		})
 	}
 }
@@ -133,7 +139,7 @@ func TestManyLogsOnAFullDisk(t *testing.T) {
 func TestSealOnAFullDisk(t *testing.T) {
 	disk := crashfs.New(crashfs.Options{})
 	o := Options{FS: disk, Backend: BackendHeap, SegmentBytesMin: crowdSegment, SegmentBytesMax: crowdSegment, Seed: 1}
-	c := openCrowd(t, o, 1, LogOptions{})
+	c := openCrowd(t, "/data", o, 1, LogOptions{})
 	if err := c.append(0); err != nil {
 		t.Fatal(err)
 	}
