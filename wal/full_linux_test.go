@@ -161,6 +161,26 @@ func TestFullDiskAgainAndAgain(t *testing.T) {
 	}
 }
 
+// TestFullDiskAndDirectories rolls on a full ext4 whose directories are about
+// to need another block: that the name of a segment finds no room must be met
+// before a record has its number.
+func TestFullDiskAndDirectories(t *testing.T) {
+	dir := smallExt4(t)
+	random := rand.New(rand.NewPCG(1, 4))
+	o := Options{SegmentBytesMin: crowdSegment, SegmentBytesMax: crowdSegment, StagingBytes: 4 << 10}
+	ballast := filepath.Join(dir, "ballast")
+	full := openCrowd(t, filepath.Join(dir, "data"), o, 8, LogOptions{})
+	for range 15 {
+		full.appendSome(t, random, 16)
+		takeAll(t, ballast)
+		full.fill(t)
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+	}
+	full.verify(t)
+}
+
 // appendSome appends up to n records to each log of a disk that has room.
 func (c *crowd) appendSome(t *testing.T, random *rand.Rand, n int) {
 	t.Helper()

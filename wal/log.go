@@ -83,8 +83,8 @@ type Log struct {
 // tail is the writing side of one segment.
 type tail struct {
 	segment *segment.Segment
-	name    string // temporary name until it is active, then the final one
-	off     int64  // where the next frame goes
+	name    string
+	off     int64 // where the next frame goes
 	totals  segment.Totals
 	zeroed  chan struct{} // see spare
 	durable int64         // offset known durable; stored under mu

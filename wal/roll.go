@@ -168,8 +168,14 @@ func (l *Log) planLocked(ctx context.Context, span int64) error {
 	if !ready {
 		return err
 	}
-	s := l.spare
-	l.spare = nil
+	// Its name for good comes first: it may need a block of the directory, and
+	// on a full disk there is none.
+	s, final := l.spare, filepath.Join(l.dir.logPath(l.id), segmentName(l.next, l.nextID))
+	if err := l.dir.options.FS.Rename(s.path, final); err != nil {
+		l.dir.manifest.room.release(room + addedRoom)
+		return spaceOr(failure.Internal, "append: name the segment", err)
+	}
+	s.path, l.spare = final, nil
 	s.take()
 	previous := l.tail
 	l.leaveTailLocked(room)
@@ -435,21 +441,15 @@ func (l *Log) syncBehind() error {
 	return l.behindErr
 }
 
-// activate gives the file of the tail its header and name for good.
+// activate makes the header and the name of the tail's file durable.
 func (l *Log) activate(to *tail) error {
 	<-to.zeroed // the last step may still be syncing, and must not meet a closed file later
 	if err := to.segment.File().Sync(); err != nil {
 		return fmt.Errorf("segment %016x: sync header: %w", to.segment.Header.Segment, err)
 	}
-	folder := l.dir.logPath(l.id)
-	final := filepath.Join(folder, segmentName(to.segment.Header.Base, to.segment.Header.Segment))
-	if err := l.dir.options.FS.Rename(to.name, final); err != nil {
-		return fmt.Errorf("segment %016x: rename: %w", to.segment.Header.Segment, err)
-	}
-	if err := l.dir.options.FS.SyncDir(folder); err != nil {
+	if err := l.dir.options.FS.SyncDir(l.dir.logPath(l.id)); err != nil {
 		return fmt.Errorf("segment %016x: sync directory: %w", to.segment.Header.Segment, err)
 	}
-	to.name = final
 	return nil
 }
 
