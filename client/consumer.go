@@ -187,6 +187,14 @@ func (r *consumer) resolve(d Description) error {
 		}
 		return nil
 	}
+	if r.options.bounded {
+		for _, s := range d.Shards {
+			// To take its end for 0 would be to skip it, and nobody would know.
+			if s.Next == 0 && (len(r.options.shards) == 0 || slices.Contains(r.options.shards, s.ID)) {
+				return failure.New(failure.Unavailable, "client: read", "%v could not be opened by the server, so that its end is unknown; see the server's log", s.ID)
+			}
+		}
+	}
 	for _, id := range r.options.shards {
 		if !slices.ContainsFunc(d.Shards, func(s ShardDescription) bool { return s.ID == id }) {
 			return failure.New(failure.NotFound, "client: read", "there is no %v", id)

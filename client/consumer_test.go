@@ -99,6 +99,23 @@ func TestRecordsFromEverywhere(t *testing.T) {
 	}
 }
 
+// TestUnopenedShardIsNotSkipped reads up to the end of a stream one shard of
+// which the server could not open: that its records are missing must be said.
+func TestUnopenedShardIsNotSkipped(t *testing.T) {
+	f := newFake(t)
+	f.create("orders", 2)
+	all := fill(f, "orders", 4, 2)
+	f.streams["orders"].logs[1].unopened = true
+	c := connect(t, f, client.WithRetryBudget(0))
+	if _, err := collect(t.Context(), c, "orders", 2, -1, client.UntilLatest()); !errors.Is(err, failure.Unavailable) {
+		t.Errorf("read all: %v, want failure.Unavailable", err)
+	}
+	got, err := collect(t.Context(), c, "orders", 2, -1, client.InShard(0), client.UntilLatest())
+	if diff := cmp.Diff([][]string{all[0], nil}, got, equateEmpty); diff != "" || err != nil {
+		t.Errorf("the other shard: %v (-want +got):\n%s", err, diff)
+	}
+}
+
 // TestRecordsFollow reads on while records are written.
 func TestRecordsFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

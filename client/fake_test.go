@@ -64,6 +64,7 @@ type fakeLog struct {
 	producers map[uint64]*fakeProducer
 	grown     chan struct{} // closed and replaced when a frame comes
 	closed    bool
+	unopened  bool // described as a log that could not be opened
 }
 
 type fakeProducer struct {
@@ -289,6 +290,9 @@ func (f *fake) find(name string) (protocol.Description, bool) {
 	description.Shards = slices.Clone(description.Shards)
 	for i, log := range s.logs {
 		description.Shards[i].Next = log.next
+		if log.unopened {
+			description.Shards[i].First, description.Shards[i].Next = 0, 0
+		}
 	}
 	return description, true
 }

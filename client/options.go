@@ -176,5 +176,6 @@ func InShard(shards ...record.ShardID) ConsumerOption {
 func WithReadAhead(n int) ConsumerOption { return func(o *consumerOptions) { o.readAhead = n } }
 
 // UntilLatest ends the loop, without an error, once everything is delivered that
-// was there when it began.
+// was there when it began. A shard that the server could not open is an error of
+// kind failure.Unavailable.
 func UntilLatest() ConsumerOption { return func(o *consumerOptions) { o.bounded = true } }

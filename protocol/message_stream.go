@@ -63,6 +63,7 @@ type ShardDescription struct {
 	Range   record.HashRange
 	Created time.Time
 	// First is the oldest sequence still there and Next that of the next record.
+	// Both are 0 of a shard whose log the server could not open.
 	First, Next uint64
 	Bytes       uint64
 }

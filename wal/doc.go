@@ -42,6 +42,7 @@
 //	open.go      the form for a single log
 //	dir.go       the directory: lock, logs, shared pools
 //	manifest*.go the bookkeeping file; catalogue.go what it says
+//	room.go      room in that file, promised before a roll
 //	log.go       the state of one log; wait.go its waiters
 //	append.go    placing frames into staging buffers; direct.go into the segment
 //	commit.go    writing and syncing them; roll.go changing segments; spare.go their files

@@ -41,6 +41,9 @@ func TestFailedSyncPoisonsOneLog(t *testing.T) {
 	if len(poisoned) != 1 || !strings.HasPrefix(poisoned[0], "1 ") {
 		t.Errorf("events: %q", poisoned)
 	}
+	if !sick.Stats().ReadOnly || well.Stats().ReadOnly {
+		t.Errorf("read-only: the sick log %v, the well one %v", sick.Stats().ReadOnly, well.Stats().ReadOnly)
+	}
 }
 
 // TestFailedSyncBehindIsFinal fails the sync of a segment that a log of a weak

@@ -87,8 +87,8 @@ type Log struct {
 // tail is the writing side of one segment.
 type tail struct {
 	segment *segment.Segment
-	name    string // temporary name until it is active, then the final one
-	off     int64  // where the next frame goes
+	name    string
+	off     int64 // where the next frame goes
 	totals  segment.Totals
 	zeroed  chan struct{} // see spare
 	ready   int64         // direct: pages before it were populated
@@ -99,6 +99,7 @@ type tail struct {
 	lastTime  int64
 	footer    int64 // its offset, once written
 	unsynced  int64 // bytes that wait for the sync, while it is behind
+	room      int64 // promised in the manifest for the edits of its seal
 }
 
 // stage is one staging buffer and where it goes.
@@ -117,6 +118,7 @@ type counters struct {
 	syncs, syncNanos, syncStalls atomic.Uint64
 	scrubbed, damaged            atomic.Uint64
 	unsynced                     int64 // guarded by mu: at the end of the last commit
+	readOnly                     atomic.Bool
 }
 
 // Stats is a snapshot of a log. Totals count since it was opened.
@@ -139,6 +141,9 @@ type Stats struct {
 	ScrubbedBytes, DamagedSegments uint64
 	// UnsyncedBytes were written but may be lost with the power.
 	UnsyncedBytes int64
+	// ReadOnly says that the log takes no appends because a write or a sync
+	// failed or because it is damaged: Err has the reason.
+	ReadOnly bool
 }
 
 func newLog(d *Dir, id uint64, o LogOptions) *Log {
@@ -176,6 +181,7 @@ func (l *Log) Stats() Stats {
 		Syncs:    l.stats.syncs.Load(), SyncTime: time.Duration(l.stats.syncNanos.Load()),
 		SyncStalls:    l.stats.syncStalls.Load(),
 		ScrubbedBytes: l.stats.scrubbed.Load(), DamagedSegments: l.stats.damaged.Load(),
+		ReadOnly: l.stats.readOnly.Load(),
 	}
 	l.mu.Lock()
 	s.Appends, s.Records, s.AppendedBytes = l.stats.appends, l.stats.records, l.stats.bytes
@@ -200,6 +206,7 @@ func (l *Log) Err() error {
 func (l *Log) poisonLocked(err error) {
 	if l.refused == nil {
 		l.refused = failure.Wrap(failure.Poisoned, "wal", err)
+		l.stats.readOnly.Store(true)
 		if f := l.dir.options.Events.Poisoned; f != nil {
 			f(l.id, err)
 		}
@@ -223,19 +230,31 @@ func (l *Log) dropLocked(s *stage) {
 }
 
 // Seal ends the active segment with its index and footer, so that retention
-// can drop it. The next append begins another one.
+// can drop it. The next append begins another one. On a full disk it fails with
+// failure.NoSpace and changes nothing.
 func (l *Log) Seal(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.refused != nil {
-		return l.refused
-	}
-	for l.direct && l.tail != nil && l.tail != l.active { // a commit may be naming it
-		if err := l.awaitLocked(ctx, waitFor{begun: l.tail}); err != nil {
+	var t *tail
+	for ready := false; !ready; {
+		if l.refused != nil || l.tail == nil {
+			return l.refused
+		}
+		if l.direct && l.tail != l.active { // a commit may be making it the active one
+			if err := l.awaitLocked(ctx, waitFor{begun: l.tail}); err != nil {
+				return err
+			}
+			continue
+		}
+		var room int64
+		var err error
+		if room, ready, err = l.promiseLocked(0); err != nil {
 			return err
 		}
+		if ready {
+			t = l.leaveTailLocked(room)
+		}
 	}
-	t := l.leaveTailLocked()
 	if t == nil {
 		return nil
 	}
@@ -244,7 +263,7 @@ func (l *Log) Seal(ctx context.Context) error {
 }
 
 // Close writes and syncs what is staged, whatever the durability, seals the
-// active segment and releases everything. Appends that are waiting end first.
+// active segment if the disk has room for that, and releases everything. Appends that are waiting end first.
 // It returns the error of the last sync; data acknowledged before is not
 // affected by it. Close is idempotent.
 func (l *Log) Close() error {

@@ -18,9 +18,7 @@ import (
 const (
 	manifestPrefix = "MANIFEST-"
 	manifestTemp   = "MANIFEST.tmp"
-	// manifestRoom is kept allocated behind the last record, so that edits
-	// never meet a full disk: a log that cannot write down that a segment
-	// began would have to refuse appends for good.
+	// manifestRoom is allocated at a time behind the last record: see room.go.
 	manifestRoom = 64 << 10
 	// manifestRewrite is the size above which a manifest is rewritten once it
 	// holds four times what a fresh one would.
@@ -34,15 +32,15 @@ type manifest struct {
 	dir  string
 	salt func() uint32
 
-	mu        sync.Mutex // guards the fields below; taken before no other lock
-	file      vfs.File
-	fileSalt  uint32
-	number    uint64
-	end       int64 // where the next record goes
-	allocated int64
-	fresh     int64 // size right after the last rewrite
-	logs      catalogue
-	failed    error // sticky: a failed write leaves the file's end unknown
+	mu       sync.Mutex // guards the fields below; taken before that of room
+	file     vfs.File
+	fileSalt uint32
+	number   uint64
+	fresh    int64 // size right after the last rewrite
+	logs     catalogue
+	failed   error // sticky: a failed write leaves the file's end unknown
+
+	room room // has a lock of its own
 }
 
 // readManifest finds the newest manifest of dir and replays it. number is 0
@@ -157,7 +155,7 @@ func (m *manifest) rewrite() error {
 	if err != nil {
 		return fmt.Errorf("wal: write manifest: %w", err)
 	}
-	allocated := int64(len(b)) + manifestRoom
+	allocated := int64(len(b)) + m.room.promisedBytes() + manifestRoom
 	err = file.Allocate(allocated)
 	if err == nil {
 		_, err = file.WriteAt(b, 0)
@@ -185,35 +183,17 @@ func (m *manifest) rewrite() error {
 		_ = m.fs.Remove(filepath.Join(m.dir, manifestName(m.number)))
 	}
 	m.file, m.fileSalt, m.number = file, salt, number
-	m.end, m.allocated, m.fresh = int64(len(b)+7)&^7, allocated, int64(len(b))
+	m.fresh = int64(len(b))
+	m.room.reset(int64(len(b)+7)&^7, allocated)
 	return nil
 }
 
-// reserve makes sure that n bytes of edits will find room. Its error is that
-// of a full disk, and harmless.
-func (m *manifest) reserve(n int64) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.reserveLocked(n)
-}
+// commit makes the edits durable as one record and applies them. Without room
+// for them it changes nothing, and its error is that of a full disk.
+func (m *manifest) commit(edits ...edit) error { return m.commitPromised(0, edits...) }
 
-func (m *manifest) reserveLocked(n int64) error {
-	if m.failed != nil {
-		return m.failed
-	}
-	want := m.end + n + recordHeaderSize
-	if want <= m.allocated {
-		return nil
-	}
-	if err := m.file.Allocate(want + manifestRoom); err != nil {
-		return fmt.Errorf("wal: manifest: %w", err)
-	}
-	m.allocated = want + manifestRoom
-	return nil
-}
-
-// commit makes the edits durable as one record and applies them.
-func (m *manifest) commit(edits ...edit) error {
+// commitPromised is commit with room that was promised, and is used up by it.
+func (m *manifest) commitPromised(promised int64, edits ...edit) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failed != nil {
@@ -227,10 +207,11 @@ func (m *manifest) commit(edits ...edit) error {
 		}
 	}
 	b := encodeRecord(m.fileSalt, edits)
-	if err := m.reserveLocked(int64(len(b))); err != nil {
+	size := int64(len(b)+7) &^ 7
+	if err := m.makeRoomLocked(size-promised, freesSpace(edits)); err != nil {
 		return err
 	}
-	_, err := m.file.WriteAt(b, m.end)
+	_, err := m.file.WriteAt(b, m.room.endOffset())
 	if err == nil {
 		err = m.file.Sync()
 	}
@@ -238,9 +219,8 @@ func (m *manifest) commit(edits ...edit) error {
 		m.failed = failure.Wrap(failure.Poisoned, "wal manifest", err)
 		return m.failed
 	}
-	m.end += int64(len(b)+7) &^ 7
 	m.logs.install(edits, after)
-	if m.end > manifestRewrite && m.end > 4*m.fresh {
+	if end := m.room.use(size, promised); end > manifestRewrite && end > 4*m.fresh {
 		// The old file stays good if this fails before the rename, for
 		// instance on a full disk. After it, the failure is in m.failed and
 		// the edits above are in both files.

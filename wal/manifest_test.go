@@ -124,8 +124,8 @@ func TestManifestIsRewrittenWhenItHasGrown(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if d.manifest.end > 2<<20 {
-		t.Errorf("the manifest has %d bytes", d.manifest.end)
+	if d.manifest.room.end > 2<<20 {
+		t.Errorf("the manifest has %d bytes", d.manifest.room.end)
 	}
 	names, _ := disk.ReadDir("/data")
 	manifests := 0
@@ -178,7 +178,7 @@ func goldenDir(f *testing.F) (manifest, frames []byte, name string) {
 	}
 	end := l.tail.off
 	disk.Kill()
-	return manifest[:d.manifest.end], frames[:end], name
+	return manifest[:d.manifest.room.end], frames[:end], name
 }
 
 // FuzzRecover opens a directory whose manifest and segment are anything, reads

@@ -240,6 +240,7 @@ func (l *Log) damageAt(s *segment.Segment, contents segment.Contents, after segm
 		fmt.Errorf("the frame at offset %d was written after it was durable: %w", after.Promise, cause),
 	}
 	l.damage = l.refused
+	l.stats.readOnly.Store(true)
 	s.SetSealed()
 }
 

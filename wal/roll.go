@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/millrace-io/millrace/failure"
-	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
 	"github.com/millrace-io/millrace/segment"
 )
@@ -72,8 +71,8 @@ func (l *Log) tooOld(t *tail) bool {
 }
 
 // leaveTailLocked ends appending to the tail and returns it, or nil if there
-// is nothing in it.
-func (l *Log) leaveTailLocked() *tail {
+// is nothing in it. room is what was promised for its edits.
+func (l *Log) leaveTailLocked(room int64) *tail {
 	t := l.tail
 	if t == nil {
 		return nil
@@ -85,12 +84,13 @@ func (l *Log) leaveTailLocked() *tail {
 	}
 	if t.off == segment.HeaderSize && t != l.active {
 		// It was planned for an append that then gave up.
+		l.dir.manifest.room.release(addedRoom + room)
 		<-t.zeroed
 		l.dir.unpin(t.segment)
 		_ = l.dir.options.FS.Remove(t.name)
 		return nil
 	}
-	t.next, t.lastTime = l.next, l.lastTime
+	t.next, t.lastTime, t.room = l.next, l.lastTime, room
 	t.producers = l.producers.encode()
 	return t
 }
@@ -102,11 +102,21 @@ func (l *Log) planLocked(ctx context.Context, span int64) error {
 	if l.spare == nil || l.spare.capacity < least {
 		return l.makeSpareLocked(ctx, least)
 	}
-	s := l.spare
-	l.spare = nil
+	room, ready, err := l.promiseLocked(addedRoom)
+	if !ready {
+		return err
+	}
+	// Its name for good comes first: it may need a block of the directory, and
+	// on a full disk there is none.
+	s, final := l.spare, filepath.Join(l.dir.logPath(l.id), segmentName(l.next, l.nextID))
+	if err := l.dir.options.FS.Rename(s.path, final); err != nil {
+		l.dir.manifest.room.release(room + addedRoom)
+		return spaceOr(failure.Internal, "append: name the segment", err)
+	}
+	s.path, l.spare = final, nil
 	s.take()
 	previous := l.tail
-	l.leaveTailLocked()
+	l.leaveTailLocked(room)
 	h := segment.Header{
 		Segment: l.nextID, Log: l.id, Base: l.next, Capacity: s.capacity,
 		PreviousLast: l.next - 1, BaseRaftIndex: 1, BaseTerm: 1, Salt: l.dir.newSalt(),
@@ -124,6 +134,7 @@ func (l *Log) planLocked(ctx context.Context, span int64) error {
 	created, err := segment.Create(s.file, h, l.dir.options.writeAccess(l.direct))
 	if err != nil {
 		s.discard(l.dir.options.FS)
+		l.dir.manifest.room.release(addedRoom)
 		return spaceOr(failure.Internal, "append", err)
 	}
 	l.nextID++
@@ -175,11 +186,6 @@ func (l *Log) beginPreparingLocked() (doneLocked func()) {
 	}
 }
 
-// tableSizeLocked bounds the bytes of the producer table in the manifest.
-func (l *Log) tableSizeLocked() int64 {
-	return int64(len(l.producers.known)+1) * (producerHeaderSize + protocol.ProducerBatchesMax*producerBatchSize)
-}
-
 // prepareLocked makes the next spare in the background once the tail is half
 // full.
 func (l *Log) prepareLocked() {
@@ -222,6 +228,7 @@ func (l *Log) prepareLocked() {
 func (l *Log) roll(to *tail) error {
 	from := l.active
 	var edits []edit
+	promised := int64(0)
 	synced := to == nil || l.options.Durability == record.Group
 	if from != nil {
 		footer, err := from.segment.Seal(from.totals, from.off, from.durable, from.next, from.lastTime)
@@ -234,7 +241,7 @@ func (l *Log) roll(to *tail) error {
 			if err := l.sync(); err != nil {
 				return err
 			}
-			edits = from.sealed(l.id)
+			edits, promised = from.sealed(l.id), from.room
 		}
 	}
 	if to != nil {
@@ -242,8 +249,9 @@ func (l *Log) roll(to *tail) error {
 			return err
 		}
 		edits = append(edits, edit{kind: editSegmentAdded, log: l.id, fields: [4]uint64{to.segment.Header.Segment, to.segment.Header.Base}})
+		promised += addedRoom
 	}
-	if err := l.dir.manifest.commit(edits...); err != nil {
+	if err := l.dir.manifest.commitPromised(promised, edits...); err != nil {
 		return err
 	}
 	l.change(from, to, synced)
@@ -325,7 +333,7 @@ func (l *Log) syncBehind() error {
 		l.mu.Unlock()
 		err := l.syncFile(t.segment)
 		if err == nil {
-			err = l.dir.manifest.commit(t.sealed(l.id)...)
+			err = l.dir.manifest.commitPromised(t.room, t.sealed(l.id)...)
 		}
 		l.mu.Lock()
 		if err != nil {
@@ -343,21 +351,15 @@ func (l *Log) syncBehind() error {
 	return l.behindErr
 }
 
-// activate gives the file of the tail its header and name for good.
+// activate makes the header and the name of the tail's file durable.
 func (l *Log) activate(to *tail) error {
 	<-to.zeroed // the last step may still be syncing, and must not meet a closed file later
 	if err := to.segment.File().Sync(); err != nil {
 		return fmt.Errorf("segment %016x: sync header: %w", to.segment.Header.Segment, err)
 	}
-	folder := l.dir.logPath(l.id)
-	final := filepath.Join(folder, segmentName(to.segment.Header.Base, to.segment.Header.Segment))
-	if err := l.dir.options.FS.Rename(to.name, final); err != nil {
-		return fmt.Errorf("segment %016x: rename: %w", to.segment.Header.Segment, err)
-	}
-	if err := l.dir.options.FS.SyncDir(folder); err != nil {
+	if err := l.dir.options.FS.SyncDir(l.dir.logPath(l.id)); err != nil {
 		return fmt.Errorf("segment %016x: sync directory: %w", to.segment.Header.Segment, err)
 	}
-	to.name = final
 	return nil
 }
 

@@ -96,8 +96,8 @@ func (s *spare) zeroAt(zeroes []byte, off int64) bool {
 }
 
 // newSpare allocates a file of the wanted capacity, or of less, but at least
-// least, when the disk is nearly full. It also makes room for the edits that
-// the segment will cause.
+// least, when the disk is nearly full. It also makes it likely that there is
+// room for the edits that the segment will cause.
 func (d *Dir) newSpare(log, number uint64, capacity, least, tableSize int64) (*spare, error) {
 	if err := d.manifest.reserve(tableSize + 4096); err != nil {
 		return nil, spaceOr(failure.Poisoned, "append", err)

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/millrace-io/millrace/client"
-	"github.com/millrace-io/millrace/cmd/millrace/internal/killtest"
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/internal/killtest"
 	"github.com/millrace-io/millrace/record"
 	"github.com/millrace-io/millrace/server"
 	"github.com/millrace-io/millrace/stream"

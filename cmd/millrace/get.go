@@ -13,6 +13,7 @@ import (
 	"github.com/millrace-io/millrace/client"
 	"github.com/millrace-io/millrace/cmd/millrace/internal/follow"
 	"github.com/millrace-io/millrace/cmd/millrace/internal/lines"
+	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/internal/terminal"
 	"github.com/millrace-io/millrace/internal/units"
 	"github.com/millrace-io/millrace/record"
@@ -146,6 +147,9 @@ func (f *readFlags) spans(d client.Description) (history []follow.Span, future m
 	for _, shard := range d.Shards {
 		if len(chosen) > 0 && !slices.Contains(chosen, shard.ID) {
 			continue
+		}
+		if shard.Next == 0 { // to skip it silently would be to lie about what there is
+			return nil, nil, failure.New(failure.Unavailable, "get", "%v could not be opened by the server; see its log, or choose others with --shard", shard.ID)
 		}
 		future[shard.ID] = shard.Next - 1
 		start, empty := f.start(shard.First, shard.Next)

@@ -10,21 +10,27 @@ import (
 	"time"
 
 	"github.com/millrace-io/millrace/client"
-	"github.com/millrace-io/millrace/cmd/millrace/internal/killtest"
+	"github.com/millrace-io/millrace/internal/killtest"
 	"github.com/millrace-io/millrace/record"
 )
 
 const (
-	killRoundsDefault = 300
+	killRoundsDefault = 500
 	killRoundsShort   = 10
 	killStream        = "killed"
 	// fullEvery is how often everything is read again, not only what is new.
 	fullEvery = 50
 	// killAfterMax is the most acknowledgements before a kill.
-	killAfterMax = 4000
+	killAfterMax = 1500
 	// killEpoch is how many rounds share a directory and a ledger, whose memory
 	// grows with every record sent.
-	killEpoch = 1000
+	killEpoch = 100
+	// killOnDisk is one in how many epochs is on the ordinary file system. The
+	// others are on a tmpfs: the kernel loses nothing of a killed process on
+	// either, and what waits for a device is not more rounds.
+	killOnDisk = 5
+	// killMemory is where Linux keeps a tmpfs for everybody.
+	killMemory = "/dev/shm"
 )
 
 // killRounds is how many rounds to run: MILLRACE_KILL_ROUNDS, or the default.
@@ -73,17 +79,30 @@ func TestKill(t *testing.T) {
 		{record.None, rounds / 10},
 	} {
 		t.Run(c.durability.String(), func(t *testing.T) {
-			for left := c.rounds; left > 0; left -= killEpoch {
-				killRepeatedly(t, binary, random, c.durability, min(left, killEpoch))
+			for epoch := 0; epoch*killEpoch < c.rounds; epoch++ {
+				rounds := min(c.rounds-epoch*killEpoch, killEpoch)
+				killRepeatedly(t, binary, killDirectory(t, epoch), random, c.durability, rounds)
 			}
 		})
 	}
 }
 
-// killRepeatedly runs rounds on one data directory.
-func killRepeatedly(t *testing.T, binary string, random *rand.Rand, durability record.Durability, rounds int) {
+// killDirectory returns where the data of an epoch goes.
+func killDirectory(t *testing.T, epoch int) string {
 	t.Helper()
-	data := filepath.Join(t.TempDir(), "data")
+	if epoch%killOnDisk != 0 {
+		if dir, err := os.MkdirTemp(killMemory, "millrace-kill-"); err == nil {
+			t.Cleanup(func() { os.RemoveAll(dir) })
+			return dir
+		}
+	}
+	return t.TempDir()
+}
+
+// killRepeatedly runs rounds on one data directory.
+func killRepeatedly(t *testing.T, binary, dir string, random *rand.Rand, durability record.Durability, rounds int) {
+	t.Helper()
+	data := filepath.Join(dir, "data")
 	start := func() *killtest.Process {
 		// Small segments, so that kills meet rolls and seals as well.
 		p, err := killtest.Start(t.Context(), binary, "serve", "--data", data, "--native-address", "127.0.0.1:0",

@@ -24,6 +24,7 @@ var layers = map[string]place{
 	"internal/vfs/*":                {1, "a simulated file system knows the vfs contract and nothing else"},
 	"internal/device":               {1, "it probes a file system"},
 	"internal/terminal":             {1, "it prints, and formats with units"},
+	"internal/killtest":             {90, "it is a client of servers that it kills"},
 	"failure":                       {3, "error kinds are shared by everything and know nobody"},
 	"record":                        {4, "the values that flow know only their errors"},
 	"protocol/fb":                   {4, "generated accessors know nothing"},
@@ -79,7 +80,7 @@ const clientMay = 9
 const clientUsers = 90
 
 // testOnly are packages that no production code may import.
-var testOnly = []string{"backup/store/storetest", "bench/target/targettest", "internal/vfs/crashfs", "internal/vfs/errorfs", "internal/vfs/vfstest", "millracetest"}
+var testOnly = []string{"backup/store/storetest", "bench/target/targettest", "internal/killtest", "internal/vfs/crashfs", "internal/vfs/errorfs", "internal/vfs/vfstest", "millracetest"}
 
 func placeOf(dir string) (place, bool) {
 	if found, ok := layers[dir]; ok {

@@ -90,6 +90,15 @@ var shardMetrics = []shardMetric{
 		Metric{"millrace_wal_unsynced_bytes", Gauge, "Bytes written that a power cut would lose."},
 		func(s *stream.ShardStats) float64 { return float64(s.Shard.Log.UnsyncedBytes) },
 	},
+	{
+		Metric{"millrace_wal_read_only_logs", Gauge, "Logs that take no records any more, after an I/O error or because of damage."},
+		func(s *stream.ShardStats) float64 {
+			if s.Shard.Log.ReadOnly {
+				return 1
+			}
+			return 0
+		},
+	},
 }
 
 // sync has two numbers, which is why it is not among shardMetrics.

@@ -32,7 +32,7 @@ func Write(ctx context.Context, address string, ledger *Ledger, w Workload) erro
 		return fmt.Errorf("killtest: write: %w", err)
 	}
 	defer cl.Close()
-	producer, err := cl.NewProducer(ctx, w.Stream, client.WithBatchBytes(64<<10), client.WithBufferBytes(1<<20), client.WithLinger(0))
+	producer, err := cl.NewProducer(ctx, w.Stream, client.WithBatchBytes(64<<10), client.WithBufferBytes(256<<10), client.WithLinger(0))
 	if err != nil {
 		return fmt.Errorf("killtest: write: %w", err)
 	}
@@ -83,7 +83,8 @@ func Write(ctx context.Context, address string, ledger *Ledger, w Workload) erro
 // Verify shows the ledger what the server holds: everything, or what it has not
 // seen yet.
 func Verify(ctx context.Context, address, stream string, ledger *Ledger, full bool) error {
-	cl, err := client.New(ctx, address)
+	// A server that is up and cannot say what it holds will not say it later.
+	cl, err := client.New(ctx, address, client.WithRetryBudget(0))
 	if err != nil {
 		return fmt.Errorf("killtest: verify: %w", err)
 	}

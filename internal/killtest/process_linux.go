@@ -15,8 +15,8 @@ import (
 
 // Process is a server in a process of its own.
 type Process struct {
-	// Address is that of the native protocol.
-	Address string
+	// Address is that of the native protocol, Admin that of the metrics.
+	Address, Admin string
 
 	command *exec.Cmd
 	log     *tail
@@ -46,12 +46,13 @@ func Start(ctx context.Context, binary string, arguments ...string) (*Process, e
 	}()
 	var ready struct {
 		Native string `json:"native_address"`
+		Admin  string `json:"admin_address"`
 	}
 	if err := errors.Join(readErr, json.Unmarshal(line, &ready)); readErr != nil || ready.Native == "" {
 		_ = p.Kill()
 		return nil, fmt.Errorf("killtest: the server did not become ready: %w\n%s", err, p.log)
 	}
-	p.Address = ready.Native
+	p.Address, p.Admin = ready.Native, ready.Admin
 	return p, nil
 }
 
@@ -66,6 +67,12 @@ func (p *Process) Kill() error {
 	}
 	return errors.Join(fmt.Errorf("killtest: the server ended by itself:\n%s", p.log), p.failed, killed)
 }
+
+// Log returns the end of what the server has written to standard error.
+func (p *Process) Log() string { return p.log.String() }
+
+// Pid returns the id of the process.
+func (p *Process) Pid() int { return p.command.Process.Pid }
 
 // Stop sends SIGTERM and waits for the end, which must be an orderly one.
 func (p *Process) Stop() error {
