@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/segment"
 )
 
@@ -27,6 +28,9 @@ type cut struct {
 	first uint64 // the oldest record kept
 	next  uint64 // sequence number to come
 	fresh bool   // first is not where the log began before
+	// removed is the oldest removed batch of each idempotent producer, as far as
+	// the removed frames can be read.
+	removed map[uint64]protocol.Producer
 }
 
 // CutAfter removes every record behind the given sequence number; the next
@@ -168,22 +172,75 @@ func (l *Log) findCut(segments []*segment.Segment, sequence uint64) (cut, error)
 	for c.keep < len(segments) && segments[c.keep].Header.Base <= sequence {
 		c.keep++
 	}
-	if c.keep == 0 {
-		return c, nil
+	if c.keep > 0 {
+		s := segments[c.keep-1]
+		if !s.Pin() {
+			return c, errClosed
+		}
+		defer l.dir.unpin(s)
+		end, err := endOf(s, sequence)
+		if err != nil {
+			return c, l.placed(s.Header.Segment, end, err)
+		}
+		if end < s.Readable() {
+			c.end = end
+		}
 	}
-	s := segments[c.keep-1]
-	if !s.Pin() {
-		return c, errClosed
-	}
-	defer l.dir.unpin(s)
-	end, err := endOf(s, sequence)
-	if err != nil {
-		return c, l.placed(s.Header.Segment, end, err)
-	}
-	if end < s.Readable() {
-		c.end = end
-	}
+	l.findProducers(segments, &c)
 	return c, nil
+}
+
+// findProducers reads what will be removed, if anybody in the table has sent
+// some of it. A frame that is damaged ends that, not the cut: whoever is not
+// found is forgotten.
+func (l *Log) findProducers(segments []*segment.Segment, c *cut) {
+	l.mu.Lock()
+	known := false
+	for _, s := range l.producers.known {
+		known = known || s.last >= c.next
+	}
+	l.mu.Unlock()
+	if !known {
+		return
+	}
+	c.removed = make(map[uint64]protocol.Producer)
+	off := int64(segment.HeaderSize)
+	from := segments[c.keep:]
+	if c.end != 0 {
+		off, from = c.end, segments[c.keep-1:]
+	}
+	for _, s := range from {
+		if !s.Pin() {
+			return
+		}
+		whole := collectProducers(s, off, c.removed)
+		l.dir.unpin(s)
+		if !whole {
+			return
+		}
+		off = segment.HeaderSize
+	}
+}
+
+// collectProducers notes the first batch of each producer that is not noted
+// yet, and reports whether all of the segment could be read.
+func collectProducers(s *segment.Segment, off int64, removed map[uint64]protocol.Producer) bool {
+	var r segment.Reader
+	r.Reset(s)
+	for off < s.Readable() {
+		h, frame, err := r.Frame(off)
+		if err != nil {
+			return false
+		}
+		if h.Type == protocol.FrameData && h.Flags&protocol.FlagProducer != 0 {
+			p := protocol.OpenBatch(h.Payload(frame)).Producer()
+			if _, noted := removed[p.ID]; !noted {
+				removed[p.ID] = p
+			}
+		}
+		off += h.Span()
+	}
+	return true
 }
 
 // endOf returns the end of the frame whose last record has the sequence number,
@@ -257,10 +314,10 @@ func (l *Log) applyCut(segments []*segment.Segment, c cut, producers producerTab
 	return nil
 }
 
-// rewound returns the table as it was before the record c.next, as far as it
-// can be known. Batches of a producer follow each other without gaps, so that
-// the oldest one removed says what was expected next, even if no batch before it
-// is remembered.
+// rewound returns the table as it was before the record c.next. Batches of a
+// producer follow each other without gaps, so that the oldest one removed is what
+// was expected next. A producer of whom that is not known is forgotten, which
+// makes it begin anew: to guess could call a removed batch a repeated one.
 func (t *producerTable) rewound(c cut) producerTable {
 	before := newProducerTable(t.maximum)
 	if c.fresh {
@@ -268,11 +325,16 @@ func (t *producerTable) rewound(c cut) producerTable {
 	}
 	for id, state := range t.known {
 		s := *state
-		for s.count > 0 && s.batches[s.count-1].first >= c.next {
-			s.count--
-			s.next = s.batches[s.count].sequence
+		if s.last >= c.next {
+			first, found := c.removed[id]
+			if !found {
+				continue
+			}
+			for s.count > 0 && (s.batches[s.count-1].first >= c.next || s.epoch != first.Epoch) {
+				s.count--
+			}
+			s.epoch, s.next, s.last = first.Epoch, first.Sequence, c.next-1
 		}
-		s.last = min(s.last, c.next-1)
 		before.known[id] = &s
 	}
 	return before
