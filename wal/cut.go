@@ -132,20 +132,26 @@ func (l *Log) rest(ctx context.Context) error {
 	if l.refused != nil || l.closed {
 		return l.refusalLocked()
 	}
-	if t := l.leaveTailLocked(); t != nil {
+	for range 2 {
+		t := l.leaveTailLocked()
+		if t == nil {
+			// Perhaps an append left it, and then there was no room for another
+			// segment.
+			t = l.active
+		}
 		l.sealAsked = t
+		if err := l.awaitLocked(ctx, waitFor{last: l.next - 1, durable: true, idle: true}); err != nil {
+			return fmt.Errorf("wal: cut: wait for appends: %w", err)
+		}
+		if l.refused != nil || l.closed {
+			return l.refusalLocked()
+		}
+		if l.tail == nil && l.active == nil && len(l.behind) == 0 {
+			l.refused = errCutting
+			return nil
+		}
 	}
-	if err := l.awaitLocked(ctx, waitFor{last: l.next - 1, durable: true, idle: true}); err != nil {
-		return fmt.Errorf("wal: cut: wait for appends: %w", err)
-	}
-	if l.refused != nil || l.closed {
-		return l.refusalLocked()
-	}
-	if l.tail != nil || l.active != nil || len(l.behind) > 0 {
-		return failure.New(failure.Conflict, "cut", "an append came in between; stop appending before the end of the log is cut")
-	}
-	l.refused = errCutting
-	return nil
+	return failure.New(failure.Conflict, "cut", "an append came in between; stop appending before the end of the log is cut")
 }
 
 // resume lets appends in again, unless the log was closed or poisoned.

@@ -34,7 +34,7 @@ func TestAppendEachOnAFullDisk(t *testing.T) {
 	d := openDir(t, "/data", Options{FS: faulty, Backend: BackendHeap, SegmentBytesMin: 16 << 10, SegmentBytesMax: 16 << 10})
 	l := openLog(t, d, 1, LogOptions{})
 	mustAppend(t, l, 1, 1, 700)
-	faulty.Fail(errorfs.Rule{Operations: []vfs.Operation{vfs.OperationAllocate}, Nth: 1, Sticky: true, Err: syscall.ENOSPC})
+	faulty.Fail(errorfs.Rule{Operations: []vfs.Operation{vfs.OperationAllocate}, Nth: 2, Sticky: true, Err: syscall.ENOSPC})
 	r, err := l.AppendEach(context.Background(), makeRecords(2, 100, 700))
 	if !errors.Is(err, failure.NoSpace) || r.First != 2 || r.Last < 2 {
 		t.Fatalf("got %v and %v, want failure.NoSpace", r, err)
@@ -45,4 +45,22 @@ func TestAppendEachOnAFullDisk(t *testing.T) {
 	wantRecords(t, readAll(t, l, record.TrimHorizon()), 1, int(r.Last))
 	mustCut(t, l, 1)
 	wantRecords(t, readAll(t, l, record.TrimHorizon()), 1, 1)
+}
+
+// TestCutAfterASegmentCouldNotBegin: the append that failed has left the segment
+// before it, which nobody sealed.
+func TestCutAfterASegmentCouldNotBegin(t *testing.T) {
+	disk := crashfs.New(crashfs.Options{})
+	faulty := errorfs.New(disk)
+	d := openDir(t, "/data", Options{FS: faulty, Backend: BackendHeap, SegmentBytesMin: 16 << 10, SegmentBytesMax: 16 << 10})
+	l := openLog(t, d, 1, LogOptions{})
+	mustAppend(t, l, 1, 1, 700)
+	waitIdle(l)
+	faulty.Fail(errorfs.Rule{Operations: []vfs.Operation{vfs.OperationWrite}, Pattern: sparePrefix + "2" + spareSuffix, Nth: 1, Err: syscall.EIO})
+	if r, err := l.AppendEach(context.Background(), makeRecords(2, 100, 700)); err == nil || r.First != 2 {
+		t.Fatalf("got %v and %v, want the error of a header", r, err)
+	}
+	mustCut(t, l, 1)
+	mustAppend(t, l, 2, 1, 700)
+	wantRecords(t, readAll(t, l, record.TrimHorizon()), 1, 2)
 }
