@@ -29,9 +29,13 @@ type fatal interface {
 	Helper()
 }
 
+func openHeap(disk vfs.FS) (*Storage, error) {
+	return Open("/data", wal.Options{FS: disk, Backend: wal.BackendHeap, SegmentBytesMin: 16 << 10, SegmentBytesMax: 16 << 10})
+}
+
 func heapStorage(t fatal, disk vfs.FS) *Storage {
 	t.Helper()
-	s, err := Open("/data", wal.Options{FS: disk, Backend: wal.BackendHeap, SegmentBytesMin: 16 << 10, SegmentBytesMax: 16 << 10})
+	s, err := openHeap(disk)
 	if err != nil {
 		t.Fatal(err)
 	}
