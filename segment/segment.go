@@ -196,7 +196,8 @@ func (s *Segment) Limit() int64 { return s.limit }
 func (s *Segment) Index() *index.Sparse { return s.sparse }
 
 // SetReadable declares that all frames before off are complete and may be
-// read. off never decreases.
+// read. off decreases only when the end of a sealed segment is cut: a reader that
+// loaded the old end may fail or return what was there.
 func (s *Segment) SetReadable(off int64) { s.readable.Store(off) }
 
 // Readable returns the offset at which readers must stop.

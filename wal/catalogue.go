@@ -92,6 +92,9 @@ func (c catalogue) apply(e edit) error {
 		l.segments = append(l.segments, segmentEntry{id: e.fields[0], base: e.fields[1]})
 		l.nextSegment = max(l.nextSegment, e.fields[0]+1)
 	case editSegmentSealed, editSegmentEnds:
+		if s := l.last(); e.kind == editSegmentEnds && s != nil && l.open() == nil {
+			return s.cut(e)
+		}
 		s := l.open()
 		if s == nil || s.id != e.fields[0] || e.fields[2] < s.base {
 			return failure.New(failure.Corrupt, "edit", "segment %016x of log %d is not the oldest open one", e.fields[0], e.log)
@@ -102,12 +105,14 @@ func (c catalogue) apply(e edit) error {
 		}
 		l.lastTime = max(l.lastTime, int64(e.fields[3]))
 	case editSegmentDropped:
-		n := len(l.segments)
-		if n == 0 || l.segments[n-1].id != e.fields[0] || l.segments[n-1].state != stateActive {
-			return failure.New(failure.Corrupt, "edit", "segment %016x of log %d is not the last open one", e.fields[0], e.log)
+		if s := l.last(); s == nil || s.id != e.fields[0] {
+			return failure.New(failure.Corrupt, "edit", "segment %016x of log %d is not the last one", e.fields[0], e.log)
 		}
-		l.segments = l.segments[:n-1]
+		l.segments = l.segments[:len(l.segments)-1]
 	case editTrimmed:
+		if len(l.segments) == 0 {
+			l.first = e.fields[0] // nothing is kept: the log may go on anywhere
+		}
 		l.first = max(l.first, e.fields[0])
 		l.segments = slices.DeleteFunc(l.segments, func(s segmentEntry) bool {
 			return s.state != stateActive && s.next <= l.first
@@ -151,6 +156,24 @@ func (e *logEntry) open() *segmentEntry {
 			return &e.segments[i]
 		}
 	}
+	return nil
+}
+
+// last returns the newest segment.
+func (e *logEntry) last() *segmentEntry {
+	if len(e.segments) == 0 {
+		return nil
+	}
+	return &e.segments[len(e.segments)-1]
+}
+
+// cut lowers the end of a closed segment, the last one of its log.
+func (s *segmentEntry) cut(e edit) error {
+	at, next := int64(e.fields[1]), e.fields[2]
+	if s.id != e.fields[0] || at > s.at || next < s.base || next > s.next {
+		return failure.New(failure.Corrupt, "edit", "segment %016x of log %d is not the last one, or ends before", e.fields[0], e.log)
+	}
+	s.state, s.at, s.next = stateEnded, at, next
 	return nil
 }
 

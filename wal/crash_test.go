@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -112,6 +114,11 @@ type crashRun struct {
 	clock   *handClock
 	hooks   sync.WaitGroup // judges at work, some on goroutines of the log
 
+	// cuts makes it cut the end of the log, too, by cutBy.
+	cuts  bool
+	cutBy func(l *Log, sequence uint64) error
+	ends  []crashEnd // batches as they are in the log, oldest first
+
 	mu      sync.Mutex
 	content map[uint64][]byte // what was given to each sequence number last
 	acked   uint64
@@ -151,16 +158,17 @@ func (r *crashRun) hook(vfs.Call) {
 	take := r.failed == nil && r.cut.IntN(r.every) == 0
 	acked, trimmed := r.acked, r.trimmed
 	var image *crashfs.FS
+	var content map[uint64][]byte
 	if take {
 		r.images++
-		image = r.disk.Crash(r.cut)
+		image, content = r.disk.Crash(r.cut), maps.Clone(r.content)
 	}
 	number := r.images
 	r.mu.Unlock()
 	if !take {
 		return
 	}
-	if err := r.judge(image, number, acked, trimmed); err != nil {
+	if err := r.judge(image, content, number, acked, trimmed); err != nil {
 		r.mu.Lock()
 		r.failed = err
 		r.mu.Unlock()
@@ -170,7 +178,7 @@ func (r *crashRun) hook(vfs.Call) {
 // judge opens the image and compares: what was acknowledged is there, what is
 // there was sent, numbers have no holes, opening again changes nothing, and
 // what is appended after the crash survives the next one.
-func (r *crashRun) judge(image *crashfs.FS, number int, acked, trimmed uint64) error {
+func (r *crashRun) judge(image *crashfs.FS, content map[uint64][]byte, number int, acked, trimmed uint64) error {
 	rng := rand.New(rand.NewPCG(acked, uint64(number)))
 	var before []byte
 	own := ^uint64(0) // from here on the records are those appended below
@@ -185,7 +193,7 @@ func (r *crashRun) judge(image *crashfs.FS, number int, acked, trimmed uint64) e
 			}
 			return nil
 		}
-		seen, digest, err := r.compare(l, trimmed, own)
+		seen, digest, err := r.compare(l, content, trimmed, own)
 		if err == nil && seen < acked {
 			err = fmt.Errorf("recovered up to %d, but %d was acknowledged", seen, acked)
 		}
@@ -238,7 +246,7 @@ func (r *crashRun) open(image vfs.FS) (*Dir, *Log, error) {
 }
 
 // compare reads everything and returns the last sequence number.
-func (r *crashRun) compare(l *Log, trimmed, own uint64) (last uint64, digest []byte, err error) {
+func (r *crashRun) compare(l *Log, content map[uint64][]byte, trimmed, own uint64) (last uint64, digest []byte, err error) {
 	c, err := l.Cursor(record.TrimHorizon())
 	if err != nil {
 		return 0, nil, err
@@ -254,9 +262,7 @@ func (r *crashRun) compare(l *Log, trimmed, own uint64) (last uint64, digest []b
 				return 0, nil, fmt.Errorf("the first record is %d, but %d was not trimmed", v.Sequence, trimmed)
 			}
 		}
-		r.mu.Lock()
-		want, known := r.content[v.Sequence]
-		r.mu.Unlock()
+		want, known := content[v.Sequence]
 		foreign := !known || !bytes.Equal(want, v.Data)
 		if v.Sequence >= own {
 			foreign = !bytes.HasPrefix(v.Data, []byte("record "))
@@ -329,12 +335,15 @@ func (r *crashRun) forget() error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for sequence := range r.content {
-		if sequence >= next {
-			delete(r.content, sequence)
-		}
-	}
+	r.dropFromLocked(next)
 	return nil
+}
+
+// dropFromLocked forgets the records from next on: showing one of them again is
+// an error from now on.
+func (r *crashRun) dropFromLocked(next uint64) {
+	maps.DeleteFunc(r.content, func(sequence uint64, _ []byte) bool { return sequence >= next })
+	r.ends = slices.DeleteFunc(r.ends, func(e crashEnd) bool { return e.last >= next })
 }
 
 // repeatLast sends the last acknowledged batch of the idempotent producer
@@ -361,6 +370,8 @@ func (r *crashRun) repeatLast(l *Log) error {
 func (r *crashRun) step(l *Log) error {
 	ctx := context.Background()
 	switch n := r.rng.IntN(100); {
+	case r.cuts && n >= 90:
+		return r.cutEnd(l)
 	case n < 3:
 		return l.Seal(ctx)
 	case n < 8:
@@ -383,9 +394,11 @@ func (r *crashRun) step(l *Log) error {
 	var inFlight []sent
 	for range 1 + r.rng.IntN(4) {
 		batch := sent{records: r.make(l, 1+r.rng.IntN(5))}
+		end := crashEnd{last: l.nextSequence() + uint64(len(batch.records)) - 1}
 		if r.rng.IntN(2) == 0 {
 			batch.producer = r.producer
 			r.producer.Sequence += uint32(len(batch.records))
+			end.epoch, end.next = r.producer.Epoch, r.producer.Sequence
 		}
 		payload := protocol.AppendBatch(nil, batch.records, batch.producer)
 		strength := record.None
@@ -396,6 +409,7 @@ func (r *crashRun) step(l *Log) error {
 		if batch.pending, err = l.Stage(ctx, payload, len(batch.records), batch.producer, strength); err != nil {
 			return err
 		}
+		r.ends = append(r.ends, end)
 		inFlight = append(inFlight, batch)
 	}
 	for _, batch := range inFlight {
@@ -453,14 +467,16 @@ func crashImages(t *testing.T) int {
 
 // TestCrashImages cuts the power at random calls to the file system, keeping
 // any subset of the unsynced pages and sectors.
-func TestCrashImages(t *testing.T) {
-	want := int64(crashImages(t))
+func TestCrashImages(t *testing.T) { runCrashes(t, int64(crashImages(t)), false) }
+
+func runCrashes(t *testing.T, want int64, cuts bool) {
 	var images, machines atomic.Int64
 	err := inParallel(want, func(seed int64) error {
 		if images.Load() >= want {
 			return nil
 		}
 		r := newCrashRun(uint64(seed), func(f vfs.FS) vfs.FS { return f })
+		r.cuts, r.cutBy = cuts, cutAfter
 		for range 3 {
 			if err := r.live(25); err != nil {
 				return fmt.Errorf("seed %d, image %d: %w", seed, r.images, err)

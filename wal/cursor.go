@@ -232,8 +232,13 @@ func (c *Cursor) available() bool {
 		s := c.reader.Segment()
 		if s != nil {
 			sealed := s.Sealed()
-			if c.off < s.Readable() {
+			readable := s.Readable()
+			if c.off < readable {
 				return true
+			}
+			if c.off > readable {
+				c.err = ErrCut
+				return false
 			}
 			if !sealed {
 				return false
@@ -258,6 +263,10 @@ func (c *Cursor) advance() bool {
 			return false
 		}
 		s := segments[i]
+		if s.Header.Base < c.next {
+			c.err = ErrCut
+			return false
+		}
 		if s.Header.Base > c.next && c.after == 0 {
 			c.err = failure.New(failure.Trimmed, "cursor", "record %d is gone; the oldest kept is %d", c.next, c.log.first.Load())
 			return false
@@ -291,6 +300,21 @@ func (c *Cursor) continues(h protocol.FrameHeader) bool {
 	return true
 }
 
+// broken judges an error of reading at c.off. If the log was cut between the
+// look at the readable end and the read, it says nothing about the frame: then
+// broken returns true when the cursor may go on.
+func (c *Cursor) broken(err error) (again bool) {
+	switch readable := c.reader.Segment().Readable(); {
+	case c.off == readable:
+		return true
+	case c.off > readable:
+		c.err = ErrCut
+	default:
+		_ = c.fail(err)
+	}
+	return false
+}
+
 // TryNext moves to the next record and reports whether there is one; at the
 // tail it returns false without waiting, and Err is nil.
 func (c *Cursor) TryNext() bool {
@@ -312,8 +336,7 @@ func (c *Cursor) TryNext() bool {
 func (c *Cursor) load() bool {
 	h, frame, err := c.reader.Frame(c.off)
 	if err != nil {
-		_ = c.fail(err)
-		return false
+		return c.broken(err)
 	}
 	if !c.continues(h) {
 		return false
@@ -366,8 +389,10 @@ func (c *Cursor) Frames(maximum int) (f Frames, ok bool) {
 			continue
 		}
 		b, next, err := c.reader.Frames(c.off, int64(maximum))
+		if err != nil && c.broken(err) {
+			continue
+		}
 		if err != nil {
-			_ = c.fail(err)
 			return Frames{}, false
 		}
 		h := protocol.ParseFrameHeader(b)
@@ -400,7 +425,7 @@ func (c *Cursor) glance() (protocol.FrameHeader, error) {
 func (c *Cursor) place() {
 	h, err := c.glance()
 	if err != nil {
-		_ = c.fail(err)
+		_ = c.broken(err)
 		return
 	}
 	if h.Sequence+uint64(h.Count) <= c.next || h.Time < c.after {
@@ -414,7 +439,8 @@ func (c *Cursor) place() {
 }
 
 // Wait returns when there is something to read, with ctx.Err() when ctx ends
-// first, and with an error of kind failure.Closed when the log is closed.
+// first, with an error of kind failure.Closed when the log is closed, and with
+// [ErrCut] when it was cut before the cursor's position.
 func (c *Cursor) Wait(ctx context.Context) error {
 	for {
 		if c.available() {
@@ -427,7 +453,7 @@ func (c *Cursor) Wait(ctx context.Context) error {
 		if c.available() {
 			return nil
 		}
-		if err := c.log.over(); err != nil {
+		if err := c.log.over(c.next); err != nil {
 			return err
 		}
 		select {
@@ -438,10 +464,15 @@ func (c *Cursor) Wait(ctx context.Context) error {
 	}
 }
 
-// over returns an error when nothing will ever follow at the tail.
-func (l *Log) over() error {
-	if err := l.Err(); errors.Is(err, failure.Closed) || errors.Is(err, errReadOnly) {
-		return err
+// over returns an error when the record next will never follow at the tail.
+func (l *Log) over(next uint64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if errors.Is(l.refused, failure.Closed) || errors.Is(l.refused, errReadOnly) {
+		return l.refused
+	}
+	if next > l.next {
+		return ErrCut
 	}
 	return nil
 }

@@ -235,31 +235,38 @@ func (l *Log) dropLocked(s *stage) {
 func (l *Log) Seal(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var t *tail
-	for ready := false; !ready; {
-		if l.refused != nil || l.tail == nil {
-			return l.refused
-		}
-		if l.direct && l.tail != l.active { // a commit may be making it the active one
-			if err := l.awaitLocked(ctx, waitFor{begun: l.tail}); err != nil {
-				return err
-			}
-			continue
-		}
-		var room int64
-		var err error
-		if room, ready, err = l.promiseLocked(0); err != nil {
-			return err
-		}
-		if ready {
-			t = l.leaveTailLocked(room)
-		}
+	t, err := l.leaveLocked(ctx)
+	if err != nil {
+		return err
 	}
 	if t == nil {
 		return nil
 	}
 	l.sealAsked = t
 	return l.awaitLocked(ctx, waitFor{sealed: t.segment})
+}
+
+// leaveLocked leaves the tail, if there is one, once its edits have room and no
+// commit is making it the active one.
+func (l *Log) leaveLocked(ctx context.Context) (*tail, error) {
+	for {
+		if l.refused != nil || l.tail == nil {
+			return nil, l.refused
+		}
+		if l.direct && l.tail != l.active {
+			if err := l.awaitLocked(ctx, waitFor{begun: l.tail}); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		room, ready, err := l.promiseLocked(0)
+		if err != nil {
+			return nil, err
+		}
+		if ready {
+			return l.leaveTailLocked(room), nil
+		}
+	}
 }
 
 // Close writes and syncs what is staged, whatever the durability, seals the

@@ -49,10 +49,10 @@ const (
 	editLogRemoved     editType = 2
 	editSegmentAdded   editType = 3 // segment, base sequence
 	editSegmentSealed  editType = 4 // segment, footer offset, next sequence, last time
-	editSegmentEnds    editType = 5 // segment, end offset, next sequence, last time
+	editSegmentEnds    editType = 5 // segment, end offset, next sequence, last time; a closed one, the last, is cut
 	editTrimmed        editType = 6 // first sequence kept
 	editKey            editType = 7 // reserved for wrapped data keys
-	editSegmentDropped editType = 9 // segment: it followed one that was lost in part
+	editSegmentDropped editType = 9 // segment, the last: it followed one that was lost in part, or was cut off
 	editProducersKnown editType = 8 // next sequence, then the table as producers.go draws it
 )
 

@@ -69,7 +69,7 @@ func (l *Log) nextBehind(segments []*segment.Segment, i int) uint64 {
 
 // newestTime returns the arrival of the last record of a sealed segment.
 func newestTime(s *segment.Segment) (int64, error) {
-	if f, ok := s.Footer(); ok {
+	if f, ok := s.Footer(); ok && f.DataEnd == s.Readable() { // it was not cut
 		return f.LastTime, nil
 	}
 	newest := s.Header.Created
@@ -80,7 +80,7 @@ func newestTime(s *segment.Segment) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if e, ok := sparse.FindSequence(^uint32(0)); ok {
+	if e, ok := sparse.FindSequence(^uint32(0)); ok && e.Offset() < s.Readable() {
 		off = e.Offset()
 	}
 	for off < s.Readable() {

@@ -18,6 +18,7 @@ type waiter struct {
 type waitFor struct {
 	last    uint64
 	durable bool
+	idle    bool // nor must a commit be at work, or have anything to do
 	sealed  *segment.Segment
 	begun   *tail
 }
@@ -43,7 +44,7 @@ func (l *Log) happenedLocked(w waitFor) bool {
 	case w.begun != nil:
 		return l.active == w.begun || l.tail != w.begun
 	}
-	return l.reached(w.last, w.durable)
+	return l.reached(w.last, w.durable) && !(w.idle && (l.committing || l.pendingLocked()))
 }
 
 // parkLocked waits until w happened or the log refuses. It is called with mu
@@ -101,6 +102,9 @@ func (l *Log) awaitLocked(ctx context.Context, what waitFor) error {
 	for !l.happenedLocked(what) {
 		if l.refused != nil {
 			return l.refused
+		}
+		if what.sealed == nil && what.last >= l.next {
+			return ErrCut // it was placed once
 		}
 		if what.durable && l.options.Durability != record.Group {
 			l.wantSync = true
