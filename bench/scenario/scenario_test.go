@@ -62,6 +62,8 @@ func TestParseRefuses(t *testing.T) {
 		{"name: a\nproducersPerTopic: 1\ntestDuration: 40h\n", "testDuration"},
 		{"name: a\nproducersPerTopic: 1\nbatchSize: 100000\n", "batch"},
 		{"name: a\ncatchUpReaders: 1\n", "backlog"},
+		{"name: a\nproducersPerTopic: 1\nlookupReaders: 1\n", "restart"},
+		{"name: a\nkind: restart\nbacklog: 1KiB\nlookupReaders: 2000\n", "lookupReaders"},
 		{"name: a\nproducersPerTopic: 1\nmatrix:\n  colour: [red]\n", "colour"},
 		{"name: a\nproducersPerTopic: 1\nmatrix:\n  topics: 3\n", "list"},
 		{"name: a\nproducersPerTopic: 1\nmatrix:\n  name: [x]\n", "cannot be set"},
