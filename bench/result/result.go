@@ -62,8 +62,10 @@ type Machine struct {
 // Limit is one thing that hardware and kernel do without any log.
 type Limit struct {
 	// Name is stable: "memcpy", "mapped-write", "crc32c-scan", "pwrite-1KiB",
-	// "pwrite-64KiB", "pwrite-1MiB", "fdatasync-4KiB", "sync-write-64KiB",
-	// "sync-write-1MiB", "loopback-round-trip", "loopback-stream".
+	// "pwrite-64KiB", "pwrite-1MiB", "fresh-pwrite-6400B", "fresh-pwrite-64KiB",
+	// "fresh-pwrite-1MiB", "fdatasync-4KiB", "fdatasync-4KiB-16-files",
+	// "sync-write-64KiB", "sync-write-1MiB", "loopback-round-trip",
+	// "loopback-stream".
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
 	// Unit is "B/s", "1/s" or "ns".
