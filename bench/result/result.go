@@ -11,7 +11,7 @@ import (
 )
 
 // Version is that of the document; readers refuse a higher one.
-const Version = 1
+const Version = 2
 
 // Document is what one run of the harness found.
 type Document struct {
@@ -168,8 +168,11 @@ type Row struct {
 	Measure string `json:"measure"`
 	// Better is "higher" or "lower".
 	Better string `json:"better"`
-	Unit   string `json:"unit"` // "1/s", "B/s" or "ns"
+	Unit   string `json:"unit"` // "1/s", "B/s", "B" or "ns"
 	Peer   string `json:"peer"`
+	// Own says that there is no peer: Theirs is another variant of ours, which
+	// Peer describes, or nothing if Peer is empty. Such a row has no winner.
+	Own bool `json:"own,omitempty"`
 	// Durability is the class in which both ran.
 	Durability string `json:"durability"`
 	// Ours and Theirs are medians over the rounds, 0 of a side that has no figure
