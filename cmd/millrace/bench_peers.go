@@ -51,7 +51,7 @@ bench/peers/install.sh fetches the servers that are not Go modules.`,
 	flags.BoolVar(&f.quick, "quick", false, "short runs: all of a set in ten to twelve minutes")
 	flags.StringVar(&f.set, "set", versus.Sets()[0].Name, "which `SET` of measures: peers or engine")
 	flags.StringSliceVar(&f.peers, "peer", nil, "only these `NAMES`")
-	flags.StringSliceVar(&f.measures, "measure", nil, "only measures whose name contains one of these `TEXTS`")
+	flags.StringArrayVar(&f.measures, "measure", nil, "only measures whose name contains `TEXT`, or one of them if there are several")
 	flags.IntVar(&f.rounds, "rounds", 0, "run each pair so often instead of the usual number of times")
 	flags.Uint64Var(&f.seed, "seed", 1, "of the order in which peers run")
 	f.place, f.outputs = addPlace(cmd), addOutputs(cmd)
