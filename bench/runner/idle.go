@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -16,57 +15,74 @@ import (
 	"github.com/millrace-io/millrace/bench/target"
 )
 
-// idle makes shards with one record each, opens them again, and does nothing
-// for the duration of the test: what remains is what it costs to have them.
-// Without shards it does nothing for as long, as a measure of this process.
+// idle does nothing three times, each for the duration of the test: without
+// any shards, as a measure of this process; with shards that have just got a
+// record each; and with the same shards opened again. What remains is what it
+// costs to have them.
 func idle(ctx context.Context, job Job, on target.Target, dir string, run *result.Run) error {
 	s := &job.Scenario
 	data := filepath.Join(dir, "data")
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		return err
 	}
-	if err := touchShards(ctx, job, on, data); err != nil {
-		return err
-	}
-	settle(dir)
 	pause := time.Duration(s.TestDuration)
 	alone, err := rest(ctx, nil, pause)
 	if err != nil {
 		return err
 	}
-	c := config(s, data)
-	c.Reopen = true
-	start := time.Now()
-	session, err := on.Open(ctx, c)
-	if err != nil {
-		return fmt.Errorf("open again: %w", err)
+	note := func(session target.Session, with usage, cpu, resident string) {
+		base := alone
+		if _, other := session.(target.Server); other {
+			base = usage{known: true} // the server's process is another one
+		}
+		if with.known && base.known {
+			run.Values[cpu], run.Values["idle_cpu_alone_ns"] = float64(with.cpu), float64(base.cpu)
+			run.Values[resident] = float64(with.resident-base.resident) / float64(s.Shards())
+		}
 	}
-	opened := time.Since(start)
-	with, err := rest(ctx, session, pause)
-	if err = errors.Join(err, session.Close()); err != nil {
+	c := config(s, data)
+	err = withSession(ctx, on, c, func(session target.Session) error {
+		if err := touchShards(ctx, job, session); err != nil {
+			return err
+		}
+		settle(dir)
+		with, err := rest(ctx, session, pause)
+		note(session, with, "idle_cpu_used_ns", "resident_per_used_shard_bytes")
+		return err
+	})
+	if err != nil {
 		return err
 	}
+	settle(dir)
+	c.Reopen = true
+	start := time.Now()
+	err = withSession(ctx, on, c, func(session target.Session) error {
+		run.Values["open_clean_ns"] = float64(time.Since(start))
+		with, err := rest(ctx, session, pause)
+		note(session, with, "idle_cpu_ns", "resident_per_shard_bytes")
+		return err
+	})
 	run.Duration = int64(pause)
-	run.Values["open_clean_ns"] = float64(opened)
-	if with.known && alone.known {
-		if _, other := session.(target.Server); other {
-			alone = usage{} // the server's process is another one
-		}
-		run.Values["idle_cpu_ns"], run.Values["idle_cpu_alone_ns"] = float64(with.cpu), float64(alone.cpu)
-		run.Values["resident_per_shard_bytes"] = float64(with.resident-alone.resident) / float64(s.Shards())
+	if err != nil {
+		return fmt.Errorf("opened again: %w", err)
 	}
 	return nil
 }
 
-// touchShards makes the shards and appends a record to each, so that none is
-// spared what a shard in use has, and closes them.
-func touchShards(ctx context.Context, job Job, on target.Target, dir string) (err error) {
-	s := &job.Scenario
-	session, err := on.Open(ctx, config(s, dir))
+// withSession opens a session, calls do and closes.
+func withSession(ctx context.Context, on target.Target, c target.Config, do func(target.Session) error) (err error) {
+	session, err := on.Open(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()
+	return do(session)
+}
+
+// touchShards appends a record to each shard, so that none is spared what a
+// shard in use has.
+func touchShards(ctx context.Context, job Job, session target.Session) error {
+	s := &job.Scenario
 	appenders := max(s.Producers(), 1)
 	failures := make([]error, appenders)
 	var next atomic.Int64
@@ -95,7 +111,7 @@ type usage struct {
 	known bool
 }
 
-// rest waits, and returns the processor time meanwhile and the resident bytes
+// rest waits, with a session for a little longer than it measures, and returns the processor time meanwhile and the resident bytes
 // at the end: those of the session's server, or of this process without garbage.
 func rest(ctx context.Context, session target.Session, pause time.Duration) (usage, error) {
 	measure := ownUsage
@@ -106,17 +122,30 @@ func rest(ctx context.Context, session target.Session, pause time.Duration) (usa
 			return usage{cpu, resident, err == nil && err2 == nil}
 		}
 	}
-	runtime.GC()
+	// What the last request left to be done behind it is not idleness.
+	if session != nil {
+		if err := wait(ctx, pause/5); err != nil {
+			return usage{}, err
+		}
+	}
 	debug.FreeOSMemory()
 	before := measure()
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-		return usage{}, ctx.Err()
+	if err := wait(ctx, pause); err != nil {
+		return usage{}, err
 	}
 	after := measure()
 	after.cpu -= before.cpu
 	return after, nil
+}
+
+// wait returns after so long, or when ctx ends.
+func wait(ctx context.Context, pause time.Duration) error {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

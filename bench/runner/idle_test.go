@@ -18,11 +18,15 @@ func TestIdle(t *testing.T) {
 	}
 	// The fake says that it has a server of 1 MiB, which takes a microsecond
 	// for each record, and there is none.
-	if per := got.Values["resident_per_shard_bytes"]; per != float64(1<<20)/7 {
-		t.Errorf("%g bytes for each shard", per)
+	for _, name := range []string{"resident_per_shard_bytes", "resident_per_used_shard_bytes"} {
+		if per := got.Values[name]; per != float64(1<<20)/7 {
+			t.Errorf("%s is %g", name, per)
+		}
 	}
-	if cpu, alone := got.Values["idle_cpu_ns"], got.Values["idle_cpu_alone_ns"]; cpu != 0 || alone != 0 {
-		t.Errorf("%g ns of processor, alone %g", cpu, alone)
+	for _, name := range []string{"idle_cpu_ns", "idle_cpu_used_ns", "idle_cpu_alone_ns"} {
+		if cpu, found := got.Values[name]; cpu != 0 || !found {
+			t.Errorf("%s is %g", name, cpu)
+		}
 	}
 	own := must(t, "kind: idle, partitionsPerTopic: 7, testDuration: 10ms", &targettest.Log{Name: "fake", AppendOnly: true})
 	if _, known := own.Values["resident_per_shard_bytes"]; known && own.Values["idle_cpu_alone_ns"] <= 0 {
@@ -35,8 +39,8 @@ func TestIdleRestsAsLongAsItIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		must(t, "kind: idle, testDuration: 5s", &targettest.Log{Name: "fake", AppendOnly: true})
-		if took := time.Since(start); took != 10*time.Second {
-			t.Errorf("rested for %s, alone and with the shard", took)
+		if took := time.Since(start); took != 17*time.Second {
+			t.Errorf("rested for %s, alone and twice with the shard", took)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -52,7 +56,7 @@ func TestIdleFailures(t *testing.T) {
 		want   string
 	}{
 		"cannot append": {targettest.Faults{FailEvery: 1}, "planted"},
-		"not reopened":  {targettest.Faults{NotReopened: true}, "open again"},
+		"not reopened":  {targettest.Faults{NotReopened: true}, "opened again"},
 		"cannot close":  {targettest.Faults{CloseFails: true}, "planted"},
 	} {
 		on := &targettest.Log{Name: "fake", Faults: c.faults}

@@ -24,7 +24,7 @@ func TestBuiltinScenariosAreGood(t *testing.T) {
 			t.Errorf("%s has no description", s.Name)
 		}
 	}
-	for _, name := range []string{"wal-append/64KiB/group", "engine-shards/4096", "native-endtoend/10000/none", "wal-restart/true"} {
+	for _, name := range []string{"wal-append/64KiB/group", "engine-shards/4096", "native-endtoend/10000/none", "wal-restart/true", "wal-tail-fast/spin", "engine-idle/4096"} {
 		if !seen[name] {
 			t.Errorf("there is no %s among %v", name, Names(all))
 		}

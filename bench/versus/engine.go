@@ -225,14 +225,25 @@ func shardMeasures(base scenario.Scenario, e Effort) []Measure {
 		m.Kind, m.Variants = "engine", []Variant{{Name: "1 shard", Scenario: one}}
 		all = append(all, m)
 	}
-	idle := named(base, "4096 idle shards", "4096 shards with a record each, opened again, and nothing happens.")
+	return append(all, idleMeasure(base, e))
+}
+
+// idleMeasure is what shards cost that nobody uses: right after they were, and
+// once they were opened again.
+func idleMeasure(base scenario.Scenario, e Effort) Measure {
+	idle := named(base, "4096 idle shards", "4096 shards with a record each, then the same opened again, and nothing happens.")
 	idle.Kind, idle.PartitionsPerTopic, idle.ProducersPerTopic, idle.TestDuration = scenario.Idle, 4096, 16, scenario.Duration(e.Idle)
-	processor := alone("processor time of 4096 idle shards in "+e.Idle.String(), "lower", "ns", "idle_cpu_ns")
-	processor.LimitName, processor.LimitOf = "the process without them", func(r *result.Run) float64 { return r.Values["idle_cpu_alone_ns"] }
+	processor := func(name, key string) Figure {
+		f := alone(fmt.Sprintf("processor time in %s of 4096 %s", e.Idle, name), "lower", "ns", key)
+		f.LimitName, f.LimitOf = "the process without them", func(r *result.Run) float64 { return r.Values["idle_cpu_alone_ns"] }
+		return f
+	}
 	m := e.long(e.log(
 		idle, synced, alone("open 4096 shards", "lower", "ns", "open_clean_ns"),
-		alone("memory of an idle shard", "lower", "B", "resident_per_shard_bytes"), processor,
+		alone("memory of an idle shard", "lower", "B", "resident_per_used_shard_bytes"),
+		alone("memory of an idle shard, opened again", "lower", "B", "resident_per_shard_bytes"),
+		processor("idle shards", "idle_cpu_used_ns"), processor("idle shards, opened again", "idle_cpu_ns"),
 	))
 	m.Kind, m.Alone = "engine", true
-	return append(all, m)
+	return m
 }

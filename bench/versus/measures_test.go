@@ -135,6 +135,7 @@ func TestEngineFiguresPick(t *testing.T) {
 			"lookups_per_second": 13, "lookup_p50_ns": 14, "lookup_p99_ns": 15, "lookup_allocations": 16, "time_lookup_p50_ns": 17, "time_lookup_p99_ns": 18,
 			"open_clean_first_append_ns": 19, "open_crash_first_append_ns": 20, "open_crash_checked_bytes": 21,
 			"open_clean_ns": 22, "resident_per_shard_bytes": 23, "idle_cpu_ns": 24, "idle_cpu_alone_ns": 25, "server_cpu_ns_per_record": 26,
+			"resident_per_used_shard_bytes": 27, "idle_cpu_used_ns": 28,
 		},
 	}
 	want := map[string][2]float64{ // the figure and its limit
@@ -145,7 +146,8 @@ func TestEngineFiguresPick(t *testing.T) {
 		"random read by sequence, 1 KiB, allocations": {16, 0}, "random read by time, 1 KiB, p50": {17, 0}, "random read by time, 1 KiB, p99": {18, 0},
 		"open 1 GB, closed": {19, 0}, "open 1 GB, killed with a full segment": {20, 0}, "open 1 GB, killed: what was checked": {21, 0},
 		"tail at 50 k/s, p50": {4, 7}, "tail at 50 k/s, p99": {5, 8}, "tail at 50 k/s, p99.9": {6, 9}, "tail at 50 k/s, spinning reader, p50": {4, 7},
-		"open 4096 shards": {22, 0}, "memory of an idle shard": {23, 0}, "processor time of 4096 idle shards in 5s": {24, 25},
+		"open 4096 shards": {22, 0}, "memory of an idle shard": {27, 0}, "memory of an idle shard, opened again": {23, 0},
+		"processor time in 5s of 4096 idle shards": {28, 25}, "processor time in 5s of 4096 idle shards, opened again": {24, 25},
 		"server CPU per record produced, durable": {26, 0},
 	}
 	for _, m := range EngineMeasures(quickEngine()) {
