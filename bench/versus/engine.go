@@ -138,7 +138,8 @@ func readMeasures(base scenario.Scenario, e Effort) []Measure {
 		return reading(value("random read by sequence, 1 KiB, "+name, better, unit, key, "", nil))
 	}
 	return []Measure{
-		e.long(e.log(small, either, scans("100 B")...)),
+		// raft-wal takes minutes for so many records, and is not among the fast.
+		e.long(e.log(small, unsynced, scans("100 B")...)),
 		e.long(e.log(large, either, append(
 			scans("1 KiB"),
 			random("throughput", "higher", "1/s", "lookups_per_second"),
@@ -208,7 +209,8 @@ func serverMeasures(base scenario.Scenario, e Effort) []Measure {
 		if m.Scenario.ProducerRate == 0 && m.Durabilities[0] == target.Group {
 			m.Figures = append(m.Figures, value("server CPU per record produced, durable", "lower", "ns", "server_cpu_ns_per_record", "", nil))
 		}
-		all = append(all, only(m, brokers...))
+		// Starting servers takes longer than measuring them.
+		all = append(all, e.long(only(m, brokers...)))
 	}
 	return all
 }

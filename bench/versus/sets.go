@@ -38,8 +38,8 @@ func SetOf(name string) (Set, error) {
 // as many measures as the peers': all in twelve minutes on two cores.
 func quickEngine() Effort {
 	e := Quick()
-	e.Warmup, e.Test = 200*time.Millisecond, 800*time.Millisecond
-	e.Backlog, e.SmallBacklog, e.Idle = fullSegments, 256<<20, 5*time.Second
+	e.Warmup, e.Test = 200*time.Millisecond, 700*time.Millisecond
+	e.Backlog, e.SmallBacklog, e.Idle = fullSegments, 128<<20, 5*time.Second
 	return e
 }
 
