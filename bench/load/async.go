@@ -53,7 +53,7 @@ func runAsync(ctx context.Context, p Plan, send Send, flush func(context.Context
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	outcome := newOutcome(p, start)
-	s := &sender{plan: p, send: send, pace: pace, own: newLane(outcome)}
+	s := &sender{plan: p, send: send, pace: pace, own: newLane(outcome, p)}
 	s.tally.stop = cancel
 	s.free.New = func() any {
 		o := &pending{sender: s}

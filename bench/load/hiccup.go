@@ -29,12 +29,16 @@ func StartHiccup(warmup time.Duration) *Hiccup {
 	r := h.set.Recorder()
 	h.done.Go(func() {
 		defer r.Close()
+		// One timer for all: allocations are measured, too.
+		timer := time.NewTimer(hiccupSleep)
+		defer timer.Stop()
 		for {
 			began := time.Since(start)
+			timer.Reset(hiccupSleep)
 			select {
 			case <-h.stop:
 				return
-			case <-time.After(hiccupSleep):
+			case <-timer.C:
 			}
 			r.Record(began, time.Since(start)-began-hiccupSleep)
 		}

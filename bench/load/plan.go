@@ -145,20 +145,66 @@ func (t *tally) into(o *Outcome, p Plan, cut bool) {
 	}
 }
 
-// lane is what one goroutine counts without meeting the others.
+// lanesMax is how many goroutines count by themselves. A lane has histograms of
+// 221 KiB each, which thousands of goroutines would have to fetch into the
+// caches that the target needs: so many share lanes.
+const lanesMax = 256
+
+// lane is what one goroutine counts without meeting the others, or a few of
+// them one after the other.
 type lane struct {
 	latency, jitter *latency.Recorder
 	operations      int64
 	last            time.Duration
+
+	shared bool
+	mutex  sync.Mutex // held while counting in a lane that is shared
 }
 
-func newLane(o *Outcome) *lane {
-	return &lane{latency: o.Latency.Recorder(), jitter: o.Jitter.Recorder()}
+// newLane returns a lane. Only an open loop has jitter.
+func newLane(o *Outcome, p Plan) *lane {
+	l := &lane{latency: o.Latency.Recorder()}
+	if p.Rate > 0 {
+		l.jitter = o.Jitter.Recorder()
+	}
+	return l
+}
+
+// newLanes returns lanes for the workers of a plan.
+func newLanes(o *Outcome, p Plan) []*lane {
+	lanes := make([]*lane, min(p.Workers, lanesMax))
+	for i := range lanes {
+		lanes[i] = newLane(o, p)
+		lanes[i].shared = p.Workers > lanesMax
+	}
+	return lanes
+}
+
+// succeeded counts an operation.
+func (l *lane) succeeded(planned, now time.Duration) {
+	if l.shared {
+		l.mutex.Lock()
+		defer l.mutex.Unlock()
+	}
+	l.latency.Record(planned, now-planned)
+	l.operations++
+	l.last = max(l.last, now)
+}
+
+// neverBegan counts the waiting of an operation that was planned.
+func (l *lane) neverBegan(planned, waited time.Duration) {
+	if l.shared {
+		l.mutex.Lock()
+		defer l.mutex.Unlock()
+	}
+	l.latency.Record(planned, waited)
 }
 
 // close hands everything over.
 func (l *lane) close(t *tally) {
 	l.latency.Close()
-	l.jitter.Close()
+	if l.jitter != nil {
+		l.jitter.Close()
+	}
 	t.add(l.operations, l.last)
 }

@@ -55,11 +55,11 @@ func run(ctx context.Context, p Plan, operate Operation, start time.Time, pace p
 	if p.Started != nil {
 		p.Started(start)
 	}
+	lanes := newLanes(r.outcome, p)
 	var workers sync.WaitGroup
 	for worker := range p.Workers {
-		own := newLane(r.outcome)
+		own := lanes[worker%len(lanes)]
 		workers.Go(func() {
-			defer own.close(&r.tally)
 			if p.Rate > 0 {
 				r.open(ctx, worker, own)
 			} else {
@@ -68,6 +68,9 @@ func run(ctx context.Context, p Plan, operate Operation, start time.Time, pace p
 		})
 	}
 	workers.Wait()
+	for _, own := range lanes {
+		own.close(&r.tally)
+	}
 	cause := context.Cause(ctx)
 	r.tally.into(r.outcome, p, cause != nil)
 	r.outcome.Unsent = r.unsent.Load()
@@ -89,7 +92,7 @@ func (r *runner) open(ctx context.Context, worker int, own *lane) {
 			return
 		}
 		if began > deadline {
-			own.latency.Record(planned, began-planned)
+			own.neverBegan(planned, began-planned)
 			if planned >= r.plan.Warmup {
 				r.unsent.Add(1)
 			}
@@ -102,7 +105,8 @@ func (r *runner) open(ctx context.Context, worker int, own *lane) {
 }
 
 // take returns the next operation when its time has come. The caller's last look
-// at the clock may be old.
+// at the clock may be old. Whoever has the turn is alone with the jitter of all
+// lanes.
 func (r *runner) take(own *lane, now time.Duration) (number int64, planned, began time.Duration, ok bool) {
 	<-r.turn
 	defer func() { r.turn <- struct{}{} }()
@@ -150,7 +154,5 @@ func (r *runner) done(own *lane, planned, now time.Duration, err error) {
 	if planned < r.plan.Warmup {
 		return
 	}
-	own.latency.Record(planned, now-planned)
-	own.operations++
-	own.last = now
+	own.succeeded(planned, now)
 }

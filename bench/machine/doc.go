@@ -4,5 +4,6 @@
 //
 //	describe.go  processor, kernel, file system, settings, commit
 //	limits.go    memory, page cache, device and loopback, without any log
+//	writes.go    writes into new files, syncs of several files at once
 //	mapped.go    the limits of mappings
 package machine

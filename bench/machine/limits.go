@@ -24,6 +24,8 @@ type prober struct {
 	dir    string
 	each   time.Duration
 	limits []result.Limit
+	// made is how many files there were so far.
+	made int
 	// sum keeps the compiler from dropping checksums nobody reads.
 	sum uint32
 }
@@ -31,10 +33,10 @@ type prober struct {
 // MeasureLimits measures what the machine can do without any log, in about the
 // given time. Files are made in dir and removed.
 func MeasureLimits(ctx context.Context, dir string, budget time.Duration) ([]result.Limit, error) {
-	const probes = 11
+	const probes = 15
 	p := &prober{ctx: ctx, dir: dir, each: budget / probes}
 	p.memory()
-	err := errors.Join(p.cachedWrites(), p.mapped(), p.syncedWrites(), p.loopback(), p.stream())
+	err := errors.Join(p.cachedWrites(), p.freshWrites(), p.mapped(), p.syncedWrites(), p.syncedFiles(), p.loopback(), p.stream())
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -75,9 +77,11 @@ func (p *prober) memory() {
 	p.add("memcpy", rate*float64(len(from)), "B/s")
 }
 
-// create makes a file with allocated space; done removes it.
+// create makes a file with allocated space; done removes it. It is called by one
+// goroutine at a time.
 func (p *prober) create(bytes int64) (file vfs.File, done func(), err error) {
-	name := filepath.Join(p.dir, fmt.Sprintf("limit-%d.tmp", os.Getpid()))
+	p.made++
+	name := filepath.Join(p.dir, fmt.Sprintf("limit-%d-%d.tmp", os.Getpid(), p.made))
 	files := vfs.OS()
 	file, err = files.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {

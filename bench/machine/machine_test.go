@@ -63,7 +63,8 @@ func TestMeasureLimits(t *testing.T) {
 		seen[l.Name] = true
 	}
 	wanted := []string{
-		"memcpy", "pwrite-1KiB", "pwrite-64KiB", "pwrite-1MiB", "fdatasync-4KiB", "sync-write-64KiB", "sync-write-1MiB", "loopback-round-trip", "loopback-stream",
+		"memcpy", "pwrite-1KiB", "pwrite-64KiB", "pwrite-1MiB", "fresh-pwrite-6400B", "fresh-pwrite-64KiB", "fresh-pwrite-1MiB",
+		"fdatasync-4KiB", "fdatasync-4KiB-16-files", "sync-write-64KiB", "sync-write-1MiB", "loopback-round-trip", "loopback-stream",
 	}
 	if runtime.GOOS == "linux" {
 		wanted = append(wanted, "mapped-write", "crc32c-scan")

@@ -20,7 +20,8 @@ type Engine struct{}
 func (Engine) About() target.About {
 	return target.About{
 		Name: "engine", Version: version(), Kind: "log", Durabilities: everyDurability,
-		Notes: "the log with streams, hash ranges and limits in front; otherwise as wal",
+		Checks: true,
+		Notes:  "the log with streams, hash ranges and limits in front; otherwise as wal",
 	}
 }
 

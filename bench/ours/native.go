@@ -27,7 +27,8 @@ type Native struct {
 func (Native) About() target.About {
 	return target.About{
 		Name: "native", Version: version(), Kind: "broker", Durabilities: everyDurability,
-		Notes: "millrace serve and package client, one connection for writing and one for each reader; none: acknowledged when the kernel has the bytes",
+		Checks: true,
+		Notes:  "millrace serve and package client, one connection for writing and one for each reader; none: acknowledged when the kernel has the bytes",
 	}
 }
 

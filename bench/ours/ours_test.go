@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -56,6 +57,7 @@ func everyTarget(t *testing.T) map[string]ready {
 		"wal":        {ours.Wal{}, nil},
 		"wal pread":  {ours.Wal{}, map[string]string{"backend": "pread", "store": "staged"}},
 		"wal mapped": {ours.Wal{}, map[string]string{"backend": "mmap", "store": "mapped"}},
+		"wal spin":   {ours.Wal{}, map[string]string{"reader": "spin"}},
 		"engine":     {ours.Engine{}, nil},
 		"native":     {ours.Native{Program: program}, nil},
 	}
@@ -109,6 +111,7 @@ func TestTargets(t *testing.T) {
 			if err := session.Append(t.Context(), 2, [][]byte{[]byte("after")}); err != nil {
 				t.Error(err)
 			}
+			checkGets(t, session, before)
 			if got := scan(t, session, 2); got[len(got)-1] != "after" || len(got) != len(before[2])+1 {
 				t.Errorf("%d records, the last is %s", len(got), got[len(got)-1])
 			}
@@ -172,6 +175,36 @@ func checkContents(t *testing.T, session target.Session) [][]string {
 		}
 	}
 	return contents
+}
+
+// checkGets checks that single records are those of a scan, if the target can
+// read them, and that others are refused.
+func checkGets(t *testing.T, session target.Session, contents [][]string) {
+	t.Helper()
+	getter, ok := session.(target.Getter)
+	if !ok {
+		return
+	}
+	var got string
+	keep := func(record []byte) { got = string(record) }
+	for shard, records := range contents {
+		for number, want := range records {
+			if err := getter.Get(t.Context(), shard, uint64(number), keep); err != nil || got != want {
+				t.Fatalf("record %d of shard %d is %q, want %q, %v", number, shard, got, want, err)
+			}
+		}
+		if err := getter.Get(t.Context(), shard, uint64(len(records))+1000, keep); err == nil {
+			t.Errorf("shard %d has a record that was not appended", shard)
+		}
+		err := session.(target.TimeGetter).GetAt(t.Context(), shard, time.Unix(0, 0), keep)
+		if err != nil || got != records[0] {
+			t.Errorf("the first record of shard %d is %q, want %q, %v", shard, got, records[0], err)
+		}
+		got = ""
+		if err := session.(target.TimeGetter).GetAt(t.Context(), shard, time.Now().Add(time.Hour), keep); err != nil || got != "" {
+			t.Errorf("shard %d has %q from the future, %v", shard, got, err)
+		}
+	}
 }
 
 // scan returns the records of a shard.
@@ -282,6 +315,7 @@ func TestBadConfigurations(t *testing.T) {
 			{Durability: "maybe"},
 			{Durability: target.None, Options: map[string]string{"colour": "red"}},
 			{Durability: target.None, Options: map[string]string{"backend": "punch cards"}},
+			{Durability: target.None, Options: map[string]string{"reader": "sleepy"}},
 			{Durability: target.None, Reopen: true},
 		} {
 			config.Dir = t.TempDir()
@@ -310,7 +344,7 @@ func TestAbout(t *testing.T) {
 	var names []string
 	for _, on := range ours.Targets("millrace") {
 		about := on.About()
-		if about.Version == "" || about.Notes == "" || len(about.Durabilities) != 3 {
+		if about.Version == "" || about.Notes == "" || len(about.Durabilities) != 3 || about.Checks == (about.Name == "kinesis") {
 			t.Errorf("got %+v", about)
 		}
 		names = append(names, about.Name)

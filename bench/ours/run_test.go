@@ -45,9 +45,22 @@ func TestMeasured(t *testing.T) {
 			if got.Records != 2048 || got.Values["scan_records_per_second"] <= 0 {
 				t.Errorf("%d records: %v", got.Records, got.Values)
 			}
-			got = measure(t, "kind: restart, backlog: 1MiB, crash: true, durability: none", c)
+			got = measure(t, "kind: restart, backlog: 1MiB, crash: true, lookupReaders: 1, testDuration: 10ms, durability: none", c)
 			// Unsynced records are with the kernel, so that a copy has them.
 			if got.Values["open_crash_records"] != 1024 || got.Values["open_clean_ns"] <= 0 || got.Values["open_crash_first_append_ns"] <= 0 {
+				t.Errorf("got %v", got.Values)
+			}
+			if strings.HasPrefix(name, "wal") {
+				if got.Values["lookups_per_second"] <= 0 || got.Values["time_lookups_per_second"] <= 0 || got.Values["open_crash_checked_bytes"] <= 1<<20 || got.Values["open_clean_checked_bytes"] != 0 {
+					t.Errorf("got %v", got.Values)
+				}
+				got = measure(t, "producersPerTopic: 1, asynchronous: true, inFlight: 64, durability: group, testDuration: 20ms", c)
+				if got.Records == 0 || got.Latency.Count != got.Records {
+					t.Errorf("%d acknowledged, %d latencies", got.Records, got.Latency.Count)
+				}
+			}
+			got = measure(t, "kind: idle, partitionsPerTopic: 5, durability: group, testDuration: 10ms", c)
+			if got.Values["open_clean_ns"] <= 0 {
 				t.Errorf("got %v", got.Values)
 			}
 		})

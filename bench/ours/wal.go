@@ -3,6 +3,7 @@ package ours
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"github.com/millrace-io/millrace/bench/target"
@@ -12,14 +13,16 @@ import (
 )
 
 // Wal is package wal: one log for each shard, in one directory. Options:
-// backend is mmap or pread, store is staged, mapped or direct.
+// backend is mmap or pread, store is staged, mapped or direct, reader is wait or
+// spin: whether followers sleep at the end of the log or ask again and again.
 type Wal struct{}
 
 // About implements target.Target.
 func (Wal) About() target.About {
 	return target.About{
 		Name: "wal", Version: version(), Kind: "log", Durabilities: everyDurability,
-		Notes: "none: every call is handed to the kernel; reading checks structure, and the CRC32C of every frame that was not checked before",
+		Checks: true,
+		Notes:  "none: every call is handed to the kernel; reading checks structure, and the CRC32C of every frame that was not checked before",
 	}
 }
 
@@ -29,7 +32,8 @@ func (Wal) Open(_ context.Context, c target.Config) (target.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	options, err := walOptions(c.Options)
+	s := &walSession{promise: promise}
+	options, err := s.options(c.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +41,7 @@ func (Wal) Open(_ context.Context, c target.Config) (target.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &walSession{dir: dir}
+	s.dir = dir
 	ids := make([]uint64, max(c.Shards, 1))
 	for i := range ids {
 		ids[i] = uint64(i) + 1
@@ -61,9 +65,10 @@ func (Wal) Open(_ context.Context, c target.Config) (target.Session, error) {
 	return s, nil
 }
 
-// walOptions reads the settings of this target.
-func walOptions(options map[string]string) (wal.Options, error) {
-	var o wal.Options
+// options reads the settings of this target.
+func (s *walSession) options(options map[string]string) (wal.Options, error) {
+	// Logs are opened one after the other.
+	o := wal.Options{Events: wal.EventListener{Recovered: func(_ uint64, r wal.Recovery) { s.recovered += r.Scanned }}}
 	for name, value := range options {
 		switch name + "=" + value {
 		case "backend=mmap":
@@ -76,6 +81,8 @@ func walOptions(options map[string]string) (wal.Options, error) {
 			o.Store = wal.StoreMapped
 		case "store=direct":
 			o.Store = wal.StoreDirect
+		case "reader=wait", "reader=spin":
+			s.spin = value == "spin"
 		default:
 			return o, fmt.Errorf("ours: wal has no option %s=%s", name, value)
 		}
@@ -85,8 +92,14 @@ func walOptions(options map[string]string) (wal.Options, error) {
 
 // walSession is an open directory of logs.
 type walSession struct {
-	dir  *wal.Dir
-	logs []*wal.Log
+	dir     *wal.Dir
+	logs    []*wal.Log
+	promise record.Durability
+	// spin says that followers never sleep.
+	spin bool
+	// recovered is the bytes that opening checked.
+	recovered int64
+	sends
 }
 
 // Append implements target.Session.
@@ -105,7 +118,11 @@ func (s *walSession) Follow(ctx context.Context, shard int, ready func(), delive
 	}
 	defer c.Close()
 	ready()
-	for c.Next(ctx) {
+	next := c.Next
+	if s.spin {
+		next = func(ctx context.Context) bool { return spinNext(ctx, c) }
+	}
+	for next(ctx) {
 		deliver(c.View().Data)
 	}
 	if ctx.Err() != nil {
@@ -113,6 +130,27 @@ func (s *walSession) Follow(ctx context.Context, shard int, ready func(), delive
 	}
 	return c.Err()
 }
+
+// spinNext is Next of a cursor that does not sleep at the end of the log. Now
+// and then it lets others have the processor, and looks whether to go on.
+func spinNext(ctx context.Context, c *wal.Cursor) bool {
+	const yieldEvery = 256
+	for i := 1; !c.TryNext(); i++ {
+		if c.Err() != nil {
+			return false
+		}
+		if i%yieldEvery == 0 {
+			if ctx.Err() != nil {
+				return false
+			}
+			runtime.Gosched()
+		}
+	}
+	return true
+}
+
+// Recovered implements target.Recoverer.
+func (s *walSession) Recovered() int64 { return s.recovered }
 
 // Scan implements target.Scanner.
 func (s *walSession) Scan(ctx context.Context, shard int, visit func([]byte)) error {
@@ -133,7 +171,10 @@ func (s *walSession) Scan(ctx context.Context, shard int, visit func([]byte)) er
 }
 
 // Close implements target.Session.
-func (s *walSession) Close() error { return s.dir.Close() }
+func (s *walSession) Close() error {
+	s.endSending()
+	return s.dir.Close()
+}
 
 // batch is the records of one append in the form the engine takes, reused so
 // that the adapter allocates nothing.

@@ -248,7 +248,9 @@ func (b *block) chart() Chart {
 	}
 	c.Bars = append(c.Bars, ours)
 	for _, r := range b.rows {
-		c.Bars = append(c.Bars, peerBar(r))
+		if judge(r) != oursAlone {
+			c.Bars = append(c.Bars, peerBar(r))
+		}
 	}
 	slices.SortStableFunc(c.Bars, func(x, y chart.Bar) int {
 		order := cmp.Compare(y.Value, x.Value)
@@ -270,7 +272,7 @@ func (b *block) chart() Chart {
 
 // peerBar is the bar of one peer; one that is ahead has a colour.
 func peerBar(r *result.Row) chart.Bar {
-	bar := chart.Bar{Label: r.Peer, Value: r.Theirs, Series: chart.Neutral, Missing: r.Theirs <= 0}
+	bar := chart.Bar{Label: peerText(r), Value: r.Theirs, Series: chart.Neutral, Missing: r.Theirs <= 0}
 	switch judge(r) {
 	case noRatio:
 		bar.Text = side(r.Theirs, r.Unit)
@@ -313,6 +315,8 @@ func axisLabel(unit string) string {
 		return "records a second"
 	case "B/s":
 		return "bytes a second"
+	case "B":
+		return "bytes"
 	case "ns":
 		return "time"
 	}

@@ -26,7 +26,7 @@ func names(d *result.Document) (list []string) {
 
 func TestChartsOfASample(t *testing.T) {
 	want := []string{
-		"peers-append-throughput-1-a-call-none", "peers-append-at-10-k-s-p99-group",
+		"peers-append-throughput-1-a-call-none", "peers-append-at-10-k-s-p99-group", "peers-16-logs-at-once-group", "peers-memory-of-an-idle-shard-group",
 		"curve-wal-append-steady-group", "curve-wal-append-none", "curve-native-endtoend", "rate-native-endtoend",
 	}
 	if diff := cmp.Diff(want, names(sample())); diff != "" {

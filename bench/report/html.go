@@ -109,7 +109,7 @@ func (p *pageData) addRows(rows []result.Row) {
 		block := pageBlock{Title: oneLine(b.title()), Limit: oneLine(b.limitLine()), Chart: drawn(b.chart())}
 		for _, r := range b.rows {
 			block.Rows = append(block.Rows, pageRow{
-				Peer: oneLine(r.Peer), Ours: side(r.Ours, r.Unit), Theirs: side(r.Theirs, r.Unit), Ratio: ratio(r.Median),
+				Peer: peerText(r), Ours: side(r.Ours, r.Unit), Theirs: side(r.Theirs, r.Unit), Ratio: ratio(r.Median),
 				Spread: spreadText(r), Winner: string(judge(r)), Notes: oneLine(r.Notes), Loss: judge(r) == peerWins,
 			})
 		}

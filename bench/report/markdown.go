@@ -131,7 +131,7 @@ func (m *markdown) peers() {
 				verdict = "**peer wins**"
 			}
 			cells = append(cells, []string{
-				escapeMarkdown(r.Peer), side(r.Ours, r.Unit), side(r.Theirs, r.Unit), ratio(r.Median), spreadText(r), verdict, escapeMarkdown(r.Notes),
+				escapeMarkdown(peerText(r)), side(r.Ours, r.Unit), side(r.Theirs, r.Unit), ratio(r.Median), spreadText(r), verdict, escapeMarkdown(r.Notes),
 			})
 		}
 		m.table([]string{"peer", ">Millrace", ">peer", ">ratio", ">spread", "winner", "notes"}, cells)

@@ -21,6 +21,8 @@ func quantity(value float64, unit string) string {
 		return rate(value)
 	case "B/s":
 		return scaled(value, "B/s")
+	case "B":
+		return units.Bytes(value).Human()
 	default:
 		return strings.TrimSpace(fmt.Sprintf("%.4g %s", value, plainUnit(unit)))
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/millrace-io/millrace/bench/result"
@@ -21,7 +22,7 @@ func sample() *result.Document {
 			{Name: "fdatasync-4KiB", Value: 181_000, Unit: "ns", P99: 1.2e6},
 			{Name: "loopback-round-trip", Value: 28_000, Unit: "ns", P99: 61_000},
 		},
-		Rows: append(sampleThroughput(), sampleLatency()...),
+		Rows: slices.Concat(sampleThroughput(), sampleLatency(), sampleOwn()),
 		Skipped: []result.Skip{
 			{What: "kafka", Reason: "no Java runtime was found"},
 			{What: "wal-full/strict", Reason: "needs a device that may be filled"},
@@ -136,6 +137,15 @@ func sampleLatency() []result.Row {
 		slow,
 		withPeer(row, "prometheus/tsdb wal", 1.2e6, 0.85, 0.92, 0.97),
 	}
+}
+
+// sampleOwn is a variant of ours beside another one, and one that stands alone.
+func sampleOwn() []result.Row {
+	variants := result.Row{Measure: "16 logs at once", Better: "higher", Unit: "1/s", Durability: "group", Own: true, Ours: 60_000}
+	alone := result.Row{
+		Measure: "memory of an idle shard", Better: "lower", Unit: "B", Durability: "group", Own: true, Ours: 40 << 10,
+	}
+	return []result.Row{withPeer(variants, "1 log", 120_000, 0.4, 0.5, 0.6), alone}
 }
 
 // withPeer fills in the side of a peer; the ratios are three, sorted.

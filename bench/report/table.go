@@ -23,13 +23,19 @@ const (
 	even      outcome = "even"
 	peerAhead outcome = "even, peer ahead"
 	peerWins  outcome = "PEER WINS"
+	ownRatio  outcome = "both ours"
+	oursAlone outcome = "ours alone"
 )
 
 // judge says who wins a row.
 func judge(r *result.Row) outcome {
 	switch {
+	case r.Own && r.Peer == "":
+		return oursAlone
 	case len(r.Ratios) == 0 || r.Median <= 0:
 		return noRatio
+	case r.Own:
+		return ownRatio
 	case r.Low > 1:
 		return weWin
 	case r.High < 1:
@@ -53,6 +59,17 @@ func spreadText(r *result.Row) string {
 type block struct {
 	measure, durability, better, unit string
 	rows                              []*result.Row
+}
+
+// peerText names who stands beside us in a row.
+func peerText(r *result.Row) string {
+	switch {
+	case !r.Own:
+		return oneLine(r.Peer)
+	case r.Peer == "":
+		return none
+	}
+	return "ours: " + oneLine(r.Peer)
 }
 
 // blocksOf sorts rows into blocks, in the order of their first rows; within a
@@ -165,7 +182,7 @@ func Table(w io.Writer, d *result.Document) error {
 		t := render.Table{Columns: []string{"  PEER", ">MILLRACE", ">PEER", ">RATIO", ">SPREAD", "WINNER", ""}}
 		for _, r := range block.rows {
 			t.Rows = append(t.Rows, []string{
-				"  " + oneLine(r.Peer), side(r.Ours, r.Unit), side(r.Theirs, r.Unit), ratio(r.Median), spreadText(r), string(judge(r)), oneLine(r.Notes),
+				"  " + peerText(r), side(r.Ours, r.Unit), side(r.Theirs, r.Unit), ratio(r.Median), spreadText(r), string(judge(r)), oneLine(r.Notes),
 			})
 		}
 		b.WriteString(t.String())
@@ -189,8 +206,12 @@ func won(rows []result.Row, by outcome) []*result.Row {
 // tally counts the outcomes in words.
 func tally(rows []result.Row) string {
 	count := func(by outcome) int { return len(won(rows, by)) }
-	return fmt.Sprintf("%s: Millrace wins %d, a peer wins %d, even %d (the peer ahead in %d), without a ratio %d",
+	text := fmt.Sprintf("%s: Millrace wins %d, a peer wins %d, even %d (the peer ahead in %d), without a ratio %d",
 		units.Plural(len(rows), "row"), count(weWin), count(peerWins), count(even)+count(peerAhead), count(peerAhead), count(noRatio))
+	if own := count(ownRatio) + count(oursAlone); own > 0 {
+		text += fmt.Sprintf(", without a peer %d", own)
+	}
+	return text
 }
 
 // howToRead explains the columns of the table.

@@ -3,6 +3,7 @@ package report
 import (
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,6 +32,15 @@ func TestJudge(t *testing.T) {
 	if got := judge(&result.Row{Ours: 1}); got != noRatio {
 		t.Errorf("without ratios: %s", got)
 	}
+	for peer, want := range map[string]outcome{"1 log": ownRatio, "": oursAlone} {
+		r := withPeer(result.Row{Own: true}, peer, 1, 0.7, 0.8, 0.9)
+		if got := judge(&r); got != want {
+			t.Errorf("our own beside %q: %s, want %s", peer, got, want)
+		}
+	}
+	if got := judge(&result.Row{Own: true, Peer: "1 log", Ours: 1}); got != noRatio {
+		t.Errorf("our own without ratios: %s", got)
+	}
 }
 
 // Whatever the ratios are, a row that a peer wins is named in the closing list,
@@ -55,7 +65,7 @@ func TestEveryLossIsListed(t *testing.T) {
 }
 
 func TestBlocksBeginWithTheStrongestPeer(t *testing.T) {
-	for _, b := range blocksOf(sample().Rows) {
+	for _, b := range blocksOf(slices.Concat(sampleThroughput(), sampleLatency())) {
 		if first := b.rows[0]; first.Peer != "prometheus/tsdb wal" {
 			t.Errorf("%s begins with %s", b.measure, first.Peer)
 		}
@@ -81,6 +91,7 @@ func TestNumbers(t *testing.T) {
 		{quantity(-1, "ns"), none},
 		{quantity(math.MaxFloat64, "ns"), none},
 		{quantity(3, "apples"), "3 apples"},
+		{quantity(40<<10, "B"), "40.0 KiB"},
 		{tickQuantity("ns")(1e6), "1 ms"},
 		{tickQuantity("ns")(2.5e6), "2.5 ms"},
 		{tickQuantity("1/s")(200_000), "200 k/s"},

@@ -44,7 +44,7 @@ func document() *result.Document {
 			Notes:  "records are in the page cache",
 		}},
 		Rows: []result.Row{{
-			Measure: "append at 10 k/s, p50", Better: "lower", Unit: "ns", Peer: "other-log", Durability: "none",
+			Measure: "append at 10 k/s, p50", Better: "lower", Unit: "ns", Peer: "other-log", Own: true, Durability: "none",
 			Ours: 150_000, Theirs: 300_000, Ratios: []float64{1.5, 2, 4}, Median: 2, Low: 1.5, High: 4,
 			Limit: 51_000, LimitName: "fdatasync p50", Notes: "5 of their operations failed",
 		}},

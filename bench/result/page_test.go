@@ -151,7 +151,7 @@ func TestPageFailsOnPlantedGaps(t *testing.T) {
 // TestPageNamesTheVersion fails when the version was raised and the page was
 // not.
 func TestPageNamesTheVersion(t *testing.T) {
-	if result.Version != 1 || !strings.Contains(readPage(t), "\nVersion 1. ") {
+	if result.Version != 2 || !strings.Contains(readPage(t), "\nVersion 2. ") {
 		t.Error("the page must tell of the present version; then raise it in this test")
 	}
 }

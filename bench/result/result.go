@@ -11,7 +11,7 @@ import (
 )
 
 // Version is that of the document; readers refuse a higher one.
-const Version = 1
+const Version = 2
 
 // Document is what one run of the harness found.
 type Document struct {
@@ -62,8 +62,10 @@ type Machine struct {
 // Limit is one thing that hardware and kernel do without any log.
 type Limit struct {
 	// Name is stable: "memcpy", "mapped-write", "crc32c-scan", "pwrite-1KiB",
-	// "pwrite-64KiB", "pwrite-1MiB", "fdatasync-4KiB", "sync-write-64KiB",
-	// "sync-write-1MiB", "loopback-round-trip", "loopback-stream".
+	// "pwrite-64KiB", "pwrite-1MiB", "fresh-pwrite-6400B", "fresh-pwrite-64KiB",
+	// "fresh-pwrite-1MiB", "fdatasync-4KiB", "fdatasync-4KiB-16-files",
+	// "sync-write-64KiB", "sync-write-1MiB", "loopback-round-trip",
+	// "loopback-stream".
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
 	// Unit is "B/s", "1/s" or "ns".
@@ -166,8 +168,11 @@ type Row struct {
 	Measure string `json:"measure"`
 	// Better is "higher" or "lower".
 	Better string `json:"better"`
-	Unit   string `json:"unit"` // "1/s", "B/s" or "ns"
+	Unit   string `json:"unit"` // "1/s", "B/s", "B" or "ns"
 	Peer   string `json:"peer"`
+	// Own says that there is no peer: Theirs is another variant of ours, which
+	// Peer describes, or nothing if Peer is empty. Such a row has no winner.
+	Own bool `json:"own,omitempty"`
 	// Durability is the class in which both ran.
 	Durability string `json:"durability"`
 	// Ours and Theirs are medians over the rounds, 0 of a side that has no figure

@@ -16,26 +16,52 @@ import (
 // enough that the slowest peer fills a GiB in reasonable time.
 const fillBatchBytes = 64 << 10
 
-// fill appends the backlog, evenly over the shards.
-func fill(ctx context.Context, s *scenario.Scenario, session target.Session, run *result.Run) error {
-	if s.Backlog == 0 {
-		return nil
-	}
+// backlog is the records that are there before anything is measured: the same
+// few batches of noise again and again, evenly over the shards.
+type backlog struct {
+	// batch is what each append carries; the last one may be shorter.
+	batch  [][]byte
+	total  int64
+	shards int
+	// began and ended are when it was written.
+	began, ended time.Time
+}
+
+// backlogOf returns the backlog of a scenario, which is not written yet.
+func backlogOf(s *scenario.Scenario) *backlog {
 	size := int(s.MessageSize)
-	batch := max(1, min(fillBatchBytes/size, 500))
-	records := newPayload(0, batch, size).stamped(-1, -1)
-	total := max(int64(s.Backlog)/int64(size), 1)
-	start := time.Now()
-	for written, turn := int64(0), 0; written < total; turn++ {
-		count := min(int64(batch), total-written)
-		if err := session.Append(ctx, turn%s.Shards(), records[:count]); err != nil {
-			return fmt.Errorf("write the backlog: %w", err)
+	count := max(1, min(fillBatchBytes/size, 500))
+	return &backlog{
+		batch: newPayload(0, count, size).stamped(-1, -1), total: max(int64(s.Backlog)/int64(size), 1), shards: s.Shards(),
+	}
+}
+
+// place returns where the record with that number in the backlog is: its shard
+// and its number there, from 0, and what it must be.
+func (b *backlog) place(record int64) (shard int, number uint64, want []byte) {
+	size, shards := int64(len(b.batch)), int64(b.shards)
+	turn, index := record/size, record%size
+	return int(turn % shards), uint64(turn/shards*size + index), b.batch[index]
+}
+
+// fill appends the backlog, evenly over the shards.
+func fill(ctx context.Context, s *scenario.Scenario, session target.Session, run *result.Run) (*backlog, error) {
+	if s.Backlog == 0 {
+		return nil, nil
+	}
+	b := backlogOf(s)
+	b.began = time.Now()
+	for written, turn := int64(0), 0; written < b.total; turn++ {
+		count := min(int64(len(b.batch)), b.total-written)
+		if err := session.Append(ctx, turn%b.shards, b.batch[:count]); err != nil {
+			return nil, fmt.Errorf("write the backlog: %w", err)
 		}
 		written += count
 	}
-	run.Values["backlog_records"] = float64(total)
-	run.Values["backlog_records_per_second"] = float64(total) / time.Since(start).Seconds()
-	return nil
+	b.ended = time.Now()
+	run.Values["backlog_records"] = float64(b.total)
+	run.Values["backlog_records_per_second"] = float64(b.total) / b.ended.Sub(b.began).Seconds()
+	return b, nil
 }
 
 // scanned is what one pass over all shards found.
@@ -45,19 +71,25 @@ type scanned struct {
 	sum            byte
 }
 
+// touch reads a byte of each cache line of a record.
+func touch(record []byte) (sum byte) {
+	const cacheLine = 64
+	for at := 0; at < len(record); at += cacheLine {
+		sum += record[at]
+	}
+	return sum
+}
+
 // scan goes over every shard once. It touches every cache line of every record,
 // as a reader that does something would.
 func scan(ctx context.Context, scanner target.Scanner, shards int) (scanned, error) {
-	const cacheLine = 64
 	var found scanned
 	start := time.Now()
 	for shard := range shards {
 		err := scanner.Scan(ctx, shard, func(record []byte) {
 			found.records++
 			found.bytes += int64(len(record))
-			for at := 0; at < len(record); at += cacheLine {
-				found.sum += record[at]
-			}
+			found.sum += touch(record)
 		})
 		if err != nil {
 			return found, fmt.Errorf("scan shard %d: %w", shard, err)
@@ -86,8 +118,8 @@ func scanTogether(ctx context.Context, scanner target.Scanner, shards, readers i
 }
 
 // scanPasses has the readers go over the backlog as often as the scenario says,
-// and checks that each found all of it.
-func scanPasses(ctx context.Context, s *scenario.Scenario, on target.Target, session target.Session, run *result.Run) error {
+// and checks that each found all of it, and so many records behind it.
+func scanPasses(ctx context.Context, s *scenario.Scenario, on target.Target, session target.Session, behind int64, run *result.Run) error {
 	scanner, ok := session.(target.Scanner)
 	if !ok {
 		return lacksScan(on.About())
@@ -98,7 +130,10 @@ func scanPasses(ctx context.Context, s *scenario.Scenario, on target.Target, ses
 		if err != nil {
 			return err
 		}
+		// A log that forgets what it holds is read fastest.
 		wanted := int64(run.Values["backlog_records"]) * int64(readers)
+		found.records -= behind * int64(readers)
+		found.bytes -= behind * int64(readers) * int64(s.MessageSize)
 		if found.records != wanted || found.bytes != wanted*int64(s.MessageSize) {
 			return fmt.Errorf("scan found %d records of %d, and %d bytes in them", found.records, wanted, found.bytes)
 		}

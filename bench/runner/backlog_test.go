@@ -89,3 +89,34 @@ func TestCatchUpBesideTheLoad(t *testing.T) {
 		t.Errorf("%d deliveries", got.EndToEnd.Count)
 	}
 }
+
+func TestLookUps(t *testing.T) {
+	const text = "kind: restart, lookupReaders: 2, partitionsPerTopic: 3, backlog: 100099, messageSize: 100, testDuration: 20ms"
+	got := must(t, text, &targettest.Log{Name: "fake"})
+	for _, name := range []string{"lookup", "time_lookup"} {
+		v := got.Values
+		if v[name+"_p50_ns"] <= 0 || v[name+"_p99_ns"] < v[name+"_p50_ns"] || v[name+"s_per_second"] <= 0 || v[name+"_allocations"] <= 0 {
+			t.Errorf("%s: got %v", name, v)
+		}
+	}
+	if got.Values["open_clean_checked_bytes"] != 1000*104 {
+		t.Errorf("opening checked %g bytes", got.Values["open_clean_checked_bytes"])
+	}
+	appendOnly := must(t, text, &targettest.Log{Name: "fake", AppendOnly: true})
+	if _, found := appendOnly.Values["lookup_p50_ns"]; found {
+		t.Errorf("what cannot be read was read: %v", appendOnly.Values)
+	}
+	none := must(t, strings.Replace(text, "lookupReaders: 2", "lookupReaders: 0", 1), &targettest.Log{Name: "fake"})
+	if _, found := none.Values["lookup_p50_ns"]; found {
+		t.Errorf("read although nobody asked for it: %v", none.Values)
+	}
+}
+
+// TestWrongRecordsAreFound plants the bug that would make reading fast.
+func TestWrongRecordsAreFound(t *testing.T) {
+	on := &targettest.Log{Name: "fake", Faults: targettest.Faults{GetsOther: true}}
+	_, err := run(t.Context(), t, "kind: restart, lookupReaders: 1, backlog: 100KiB, testDuration: 20ms", on)
+	if err == nil || !strings.Contains(err.Error(), "is not what was written") {
+		t.Errorf("got %v", err)
+	}
+}

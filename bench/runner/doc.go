@@ -7,7 +7,9 @@
 //	payload.go  what is in the records: a stamp, so that latency is known when
 //	            they come out again, and noise
 //	backlog.go  records that are there before anything is measured
-//	restart.go  fill, end, open again
+//	restart.go  fill, end, open again, read
+//	lookup.go   reading single records at random
+//	idle.go     what shards cost that nobody uses; usage*.go what a process takes
 //	settle*.go  getting everything to the device in between
 //	full.go     a file system without room
 package runner

@@ -61,6 +61,8 @@ func Run(ctx context.Context, job Job, on target.Target) (*result.Run, error) {
 	switch s.Kind {
 	case scenario.Restart:
 		err = restart(ctx, job, on, dir, run)
+	case scenario.Idle:
+		err = idle(ctx, job, on, dir, run)
 	case scenario.Full:
 		err = full(ctx, job, on, dir, run)
 	default:

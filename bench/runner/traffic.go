@@ -44,11 +44,11 @@ func traffic(ctx context.Context, job Job, on target.Target, dir string, run *re
 		return err
 	}
 	defer func() { err = errors.Join(err, session.Close()) }()
-	if err := fill(ctx, s, session, run); err != nil {
+	if _, err := fill(ctx, s, session, run); err != nil {
 		return err
 	}
 	if s.Producers() == 0 {
-		return scanPasses(ctx, s, on, session, run)
+		return scanPasses(ctx, s, on, session, 0, run)
 	}
 	t := &trip{job: job, on: on, session: session, run: run}
 	return t.produce(ctx)
@@ -90,10 +90,15 @@ func (t *trip) produce(ctx context.Context) error {
 	}
 	before, _ := t.serverCPU()
 	hiccup := load.StartHiccup(time.Duration(s.WarmupDuration))
+	allocated := allocations()
 	outcome, err := t.generate(ctx)
+	allocated = allocations() - allocated
 	t.run.Hiccup = hiccup.Stop().Result()
 	if outcome != nil {
 		t.server(before, outcome)
+		if all := float64(outcome.Operations) * t.whole(outcome); all > 0 {
+			t.run.Values["allocations_per_operation"] = float64(allocated) / all
+		}
 		if err == nil && outcome.Operations == 0 && outcome.FirstError != nil {
 			err = fmt.Errorf("all %d operations failed: %w", outcome.Errors, outcome.FirstError)
 		}
@@ -296,16 +301,21 @@ func (t *trip) serverCPU() (used time.Duration, ok bool) {
 	return used, err == nil
 }
 
+// whole is how many times as long as the measured time all of it was, warm-up
+// and all.
+func (t *trip) whole(outcome *load.Outcome) float64 {
+	warmup := time.Duration(t.job.Scenario.WarmupDuration)
+	return (warmup + outcome.Elapsed).Seconds() / max(outcome.Elapsed.Seconds(), 1e-9)
+}
+
 // server notes what the server took for a record, warm-up and all.
 func (t *trip) server(before time.Duration, outcome *load.Outcome) {
 	server, ok := t.session.(target.Server)
 	if !ok {
 		return
 	}
-	s := &t.job.Scenario
-	share := (time.Duration(s.WarmupDuration) + outcome.Elapsed).Seconds() / max(outcome.Elapsed.Seconds(), 1e-9)
 	after, known := t.serverCPU()
-	if records := float64(outcome.Operations) * float64(s.BatchSize) * share; known && records > 0 {
+	if records := float64(outcome.Operations) * float64(t.job.Scenario.BatchSize) * t.whole(outcome); known && records > 0 {
 		t.run.Values["server_cpu_ns_per_record"] = float64(after-before) / records
 	}
 	if memory, err := server.ServerMemory(); err == nil {

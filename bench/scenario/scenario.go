@@ -16,6 +16,9 @@ const (
 	Restart = "restart"
 	// Full appends to a file system until it has no room left.
 	Full = "full"
+	// Idle opens shards that hold a record each, and then does nothing: what it
+	// costs to have them.
+	Idle = "idle"
 )
 
 // Scenario is one thing to do, without a matrix: what Expand returns.
@@ -51,6 +54,9 @@ type Scenario struct {
 	// there are producers, and CatchUpPasses times otherwise.
 	CatchUpReaders int `yaml:"catchUpReaders" json:"catch_up_readers"`
 	CatchUpPasses  int `yaml:"catchUpPasses" json:"catch_up_passes"`
+	// LookupReaders read single records in random order, TestDuration long,
+	// after whatever else is read. Nobody writes meanwhile.
+	LookupReaders int `yaml:"lookupReaders" json:"lookup_readers,omitempty"`
 	// Backlog is written before anything is measured.
 	Backlog Size `yaml:"backlog" json:"backlog"`
 	// ConsumerBacklogSizeGB is Backlog in the words of the OpenMessaging
@@ -136,9 +142,9 @@ func (s *Scenario) Check() error {
 	}
 	refuse(s.Name == "", "it has no name")
 	switch s.Kind {
-	case Traffic, Restart, Full:
+	case Traffic, Restart, Full, Idle:
 	default:
-		refuse(true, "kind %q is none of traffic, restart, full", s.Kind)
+		refuse(true, "kind %q is none of traffic, restart, full, idle", s.Kind)
 	}
 	switch s.Durability {
 	case target.Group, target.Interval, target.None:
@@ -155,6 +161,8 @@ func (s *Scenario) Check() error {
 	refuse(s.InFlight < 1 || s.InFlight > 1<<20, "inFlight %d is not within 1 and %d", s.InFlight, 1<<20)
 	refuse(s.SubscriptionsPerTopic < 0 || s.SubscriptionsPerTopic > 64, "subscriptionsPerTopic %d is not within 0 and 64", s.SubscriptionsPerTopic)
 	refuse(s.CatchUpReaders < 0 || s.CatchUpReaders > 1024, "catchUpReaders %d is not within 0 and 1024", s.CatchUpReaders)
+	refuse(s.LookupReaders < 0 || s.LookupReaders > 1024, "lookupReaders %d is not within 0 and 1024", s.LookupReaders)
+	refuse(s.LookupReaders > 0 && s.Kind != Restart, "lookupReaders need a log that is opened again: kind restart")
 	refuse(s.Backlog < 0 || s.Backlog > 1<<40, "backlog %s is not within 0 and 1 TiB", s.Backlog)
 	refuse(s.TestDuration <= 0 || time.Duration(s.TestDuration) > durationMax, "testDuration %s is not within 0 and %s", s.TestDuration, durationMax)
 	refuse(s.WarmupDuration < 0 || time.Duration(s.WarmupDuration) > durationMax, "warmupDuration %s is not within 0 and %s", s.WarmupDuration, durationMax)

@@ -24,7 +24,7 @@ func TestBuiltinScenariosAreGood(t *testing.T) {
 			t.Errorf("%s has no description", s.Name)
 		}
 	}
-	for _, name := range []string{"wal-append/64KiB/group", "engine-shards/4096", "native-endtoend/10000/none", "wal-restart/true"} {
+	for _, name := range []string{"wal-append/64KiB/group", "engine-shards/4096", "native-endtoend/10000/none", "wal-restart/true", "wal-tail-fast/spin", "engine-idle/4096"} {
 		if !seen[name] {
 			t.Errorf("there is no %s among %v", name, Names(all))
 		}
@@ -62,6 +62,8 @@ func TestParseRefuses(t *testing.T) {
 		{"name: a\nproducersPerTopic: 1\ntestDuration: 40h\n", "testDuration"},
 		{"name: a\nproducersPerTopic: 1\nbatchSize: 100000\n", "batch"},
 		{"name: a\ncatchUpReaders: 1\n", "backlog"},
+		{"name: a\nproducersPerTopic: 1\nlookupReaders: 1\n", "restart"},
+		{"name: a\nkind: restart\nbacklog: 1KiB\nlookupReaders: 2000\n", "lookupReaders"},
 		{"name: a\nproducersPerTopic: 1\nmatrix:\n  colour: [red]\n", "colour"},
 		{"name: a\nproducersPerTopic: 1\nmatrix:\n  topics: 3\n", "list"},
 		{"name: a\nproducersPerTopic: 1\nmatrix:\n  name: [x]\n", "cannot be set"},

@@ -57,6 +57,9 @@ type About struct {
 	// Notes say what a fair reader must know: where unsynced records are, what
 	// is checked when reading, what had to be added to take part.
 	Notes string `json:"notes"`
+	// Checks says that reading checks a checksum of what is read, by default:
+	// figures of readers that do and of those that do not are not alike.
+	Checks bool `json:"checks"`
 }
 
 // Target is something that can be measured.
@@ -102,6 +105,28 @@ type Scanner interface {
 	// Scan visits all records of a shard, verifying what the target verifies by
 	// default. The slice is valid during the call.
 	Scan(ctx context.Context, shard int, visit func(record []byte)) error
+}
+
+// Getter is a session whose records can be read one by one, by their number.
+type Getter interface {
+	// Get visits one record of a shard. Records are numbered from 0 in the
+	// order of their appends; one that is not there is an error. The slice is
+	// valid during the call. Any number of goroutines may call it at once.
+	Get(ctx context.Context, shard int, number uint64, visit func(record []byte)) error
+}
+
+// TimeGetter is a session whose records can be found by when they were
+// appended.
+type TimeGetter interface {
+	// GetAt visits the first record of a shard that was appended at or after
+	// that time, if there is one. Otherwise it is as Get.
+	GetAt(ctx context.Context, shard int, at time.Time, visit func(record []byte)) error
+}
+
+// Recoverer is a session that says how much work opening was.
+type Recoverer interface {
+	// Recovered is how many bytes were checked to find the end of the log.
+	Recovered() int64
 }
 
 // Killer is a session that can be ended as a crash would: nothing is flushed

@@ -38,9 +38,9 @@ const (
 
 // fakes are us, and the peers.
 func fakes() []target.Target {
-	synced := []target.Durability{target.Group}
 	return []target.Target{
 		&targettest.Log{Name: "us", Service: middle},
+		&targettest.Log{Name: "us-engine", Service: fast},
 		&targettest.Log{Name: "us-broker", Kind: "broker", Service: middle},
 		&targettest.Log{Name: "fast", Service: fast, Durabilities: synced},
 		&targettest.Log{Name: "slow", Service: slow},
@@ -86,11 +86,11 @@ func contest(t *testing.T, peers ...string) (*Contest, *result.Document) {
 		return limits["known"].Value / float64(bytes)
 	}
 	c := &Contest{
-		Log: all["us"], Broker: all["us-broker"], Dir: t.TempDir(), Seed: 7,
+		Log: all["us"], Engine: all["us-engine"], Broker: all["us-broker"], Dir: t.TempDir(), Seed: 7,
 		Measures: []Measure{
-			{closed, "log", classes, 2, 0, []Figure{throughput("throughput", "the limit", limit)}},
-			{open, "log", []target.Durability{target.Group}, 1, 0, []Figure{latencies("latency")[0]}},
-			{closed, "broker", classes, 1, 0, []Figure{throughput("broker throughput", "unknown", perRecord("unknown"))}},
+			{Scenario: closed, Kind: "log", Durabilities: classes, Rounds: 2, Figures: []Figure{throughput("throughput", "the limit", limit)}},
+			{Scenario: open, Kind: "log", Durabilities: synced, Rounds: 1, Figures: []Figure{latencies("latency")[0]}},
+			{Scenario: closed, Kind: "broker", Durabilities: classes, Rounds: 1, Figures: []Figure{throughput("broker throughput", "unknown", perRecord("unknown"))}},
 		},
 	}
 	for _, name := range peers {
@@ -253,13 +253,78 @@ func TestClasses(t *testing.T) {
 	} {
 		got := map[target.Durability][]string{}
 		for _, found := range c.classes(Measure{Kind: test.kind, Durabilities: test.durabilities}) {
-			for _, p := range found.peers {
-				got[found.durability] = append(got[found.durability], p.Name)
+			for _, o := range found.others {
+				got[found.durability] = append(got[found.durability], o.label)
 			}
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s %v (-want +got):\n%s", test.kind, test.durabilities, diff)
 		}
+	}
+}
+
+// TestOnlySomePeers names those who take part.
+func TestOnlySomePeers(t *testing.T) {
+	all := []target.Durability{target.Group}
+	c := &Contest{Peers: []Contender{
+		{About: target.About{Name: "a", Kind: "log", Durabilities: all}}, {About: target.About{Name: "b", Kind: "log", Durabilities: all}},
+	}}
+	got := c.classes(Measure{Kind: "log", Durabilities: synced, Peers: []string{"b", "c"}})
+	if len(got) != 1 || len(got[0].others) != 1 || got[0].others[0].label != "b" {
+		t.Errorf("got %+v", got)
+	}
+	if got := c.classes(Measure{Kind: "log", Durabilities: synced, Peers: []string{"c"}}); len(got) != 0 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// ownContest measures two variants of ours, and one alone.
+func ownContest(t *testing.T) (*Contest, *result.Document) {
+	t.Helper()
+	c, d := contest(t)
+	two := c.Measures[0].Scenario
+	one := named(two, "one", "One appender.")
+	two.ProducersPerTopic = 2
+	woke := throughput("alone", "", nil)
+	woke.LimitName, woke.LimitOf = "twice of it", func(r *result.Run) float64 { return 2 * r.RecordRate() }
+	c.Measures = []Measure{
+		{Scenario: two, Kind: "log", Variants: []Variant{{"one appender", one}}, Durabilities: synced, Rounds: 2, Figures: []Figure{throughput("two appenders", "", nil)}},
+		{Scenario: one, Kind: "engine", Alone: true, Durabilities: synced, Rounds: 3, Figures: []Figure{woke, alone("none", "lower", "ns", "missing")}},
+	}
+	return c, d
+}
+
+func TestVariantsOfOurOwn(t *testing.T) {
+	c, d := ownContest(t)
+	if err := c.Run(t.Context(), d); err != nil || len(d.Rows) != 2 || len(d.Skipped) != 0 {
+		t.Fatalf("%d rows, skipped %v, %v", len(d.Rows), d.Skipped, err)
+	}
+	if r := d.Rows[0]; !r.Own || r.Peer != "one appender" || len(r.Ratios) != 2 || r.Median < 1.5 || r.Durability != "group" {
+		t.Errorf("two appenders at a time: got %+v", r)
+	}
+	if r := d.Rows[1]; !r.Own || r.Peer != "" || r.Ratios != nil || r.Ours <= 0 || r.Theirs != 0 || r.Limit != 2*r.Ours || r.LimitName != "twice of it" {
+		t.Errorf("alone: got %+v", r)
+	}
+	targets := map[string]int{}
+	for _, run := range d.Runs {
+		targets[run.Target+" "+run.Scenario]++
+	}
+	if diff := cmp.Diff(map[string]int{"us closed": 4, "us one": 2, "us-engine one": 3}, targets); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestOwnFailuresAreSkips: they are unfair to nobody.
+func TestOwnFailuresAreSkips(t *testing.T) {
+	c, d := ownContest(t)
+	c.Log = contenders(t)["failing"]
+	if err := c.Run(t.Context(), d); err != nil || len(d.Rows) != 1 || len(d.Skipped) != 1 || d.Skipped[0].What != "failing: closed" || !strings.Contains(d.Skipped[0].Reason, "planted") {
+		t.Errorf("%d rows, skipped %v, %v", len(d.Rows), d.Skipped, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := c.Run(ctx, d); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
 	}
 }
 

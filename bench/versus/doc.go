@@ -8,7 +8,10 @@
 // clients, durability class, processor budget.
 //
 //	schedule.go   the order of the runs, and which of them are pairs
-//	measures.go   what is measured, and which figures it gives
+//	sets.go       the sets of measures, and how long they may take
+//	measures.go   what is measured: the peers' set
+//	engine.go     the engine's set, with variants of our own where no peer can
+//	figures.go    which figures that gives
 //	rows.go       from pairs to rows
 //	versus.go     the contest
 //	programs.go   finding and building the workers of the peers

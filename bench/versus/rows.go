@@ -9,6 +9,82 @@ import (
 	"github.com/millrace-io/millrace/bench/result"
 )
 
+// rows makes the rows of the measure, figure by figure.
+func (t *table) rows(m Measure, in class, machine result.Machine, limits map[string]result.Limit) []result.Row {
+	var rows []result.Row
+	for _, f := range m.Figures {
+		var found []result.Row
+		if f.Alone || len(t.others) == 0 {
+			if row, ok := aloneRow(f, string(in.durability), t.alone); ok {
+				found = append(found, row)
+			}
+		} else {
+			found = t.figure(f, in)
+		}
+		for _, row := range found {
+			if f.Limit != nil {
+				row.Limit = f.Limit(limits, machine, int(m.Scenario.MessageSize))
+			}
+			if f.LimitOf != nil {
+				row.Limit = limitOf(f, t.alone)
+			}
+			if row.Limit == 0 {
+				row.LimitName = "" // this machine was not asked, or does not say
+			}
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+// figure makes the rows of one figure, one for each of the others.
+func (t *table) figure(f Figure, in class) []result.Row {
+	var rows []result.Row
+	for i, o := range t.others {
+		row, ok := rowOf(f, o.label, string(in.durability), t.pairs[i])
+		if !ok {
+			continue
+		}
+		row.Own = o.own
+		if f.Reads && !o.own {
+			row.Notes = strings.TrimSuffix(checksNote(o.Checks)+"; "+row.Notes, "; ")
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// checksNote says whether a reader does the same work as ours.
+func checksNote(checks bool) string {
+	if checks {
+		return "checks what it reads"
+	}
+	return "reads unchecked"
+}
+
+// aloneRow is a row that nobody stands beside us in; ok is false when no run has
+// the figure.
+func aloneRow(f Figure, durability string, runs []*result.Run) (row result.Row, ok bool) {
+	row = result.Row{Measure: f.Name, Better: f.Better, Unit: f.Unit, Own: true, Durability: durability, LimitName: f.LimitName}
+	var own side
+	for _, run := range runs {
+		own.add(f, run)
+	}
+	row.Ours, row.Notes = own.median(), strings.Join(own.notes("we ", "our"), "; ")
+	return row, len(own.values) > 0 || own.slow
+}
+
+// limitOf is the median of what our runs have measured as a limit.
+func limitOf(f Figure, runs []*result.Run) float64 {
+	var values []float64
+	for _, run := range runs {
+		if value := f.LimitOf(run); value > 0 {
+			values = append(values, value)
+		}
+	}
+	return change.Median(values)
+}
+
 // pair is a run of a peer and the run of ours beside it.
 type pair struct{ ours, theirs *result.Run }
 

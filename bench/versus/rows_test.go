@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/millrace-io/millrace/bench/result"
+	"github.com/millrace-io/millrace/bench/target"
 )
 
 // figure is read from the values of a run.
@@ -92,6 +93,63 @@ func TestKeptUp(t *testing.T) {
 		value, ok := keptUp(&c.run, c.run.Latency, p99)
 		if value != c.value || ok != c.ok {
 			t.Errorf("%s: got %g, %v", name, value, ok)
+		}
+	}
+}
+
+// TestReadersAreTold checks that rows of reading say who checks, and others do
+// not.
+func TestReadersAreTold(t *testing.T) {
+	peer := func(name string, checks bool) other {
+		return other{Contender: Contender{About: target.About{Name: name, Checks: checks}}, label: name}
+	}
+	table := &table{
+		others: []other{peer("careful", true), peer("careless", false), {label: "our own", own: true}, peer("absent", true)},
+		pairs:  [][]pair{pairsOf(10, 20), pairsOf(10, TooSlow), pairsOf(10, 20), nil},
+	}
+	plain, read := figure("higher"), reading(figure("higher"))
+	read.Name = "read"
+	want := map[string]string{
+		"figure careful": "", "figure careless": "did not keep up with the planned rate", "figure our own": "",
+		"read careful": "checks what it reads", "read careless": "reads unchecked; did not keep up with the planned rate", "read our own": "",
+	}
+	got := map[string]string{}
+	for _, row := range table.rows(Measure{Figures: []Figure{plain, read}}, class{durability: target.Group}, result.Machine{}, nil) {
+		got[row.Measure+" "+row.Peer] = row.Notes
+		if row.Own != (row.Peer == "our own") {
+			t.Errorf("%s is our own: %v", row.Peer, row.Own)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestAloneRows have no ratio, and a limit that the runs measured.
+func TestAloneRows(t *testing.T) {
+	f := figure("lower")
+	f.LimitName, f.LimitOf = "half of it", func(r *result.Run) float64 { return r.Values["value"] / 2 }
+	for name, c := range map[string]struct {
+		values []float64
+		want   *result.Row
+	}{
+		"all":      {[]float64{10, 30, 20}, &result.Row{Ours: 20, Limit: 10, LimitName: "half of it"}},
+		"one slow": {[]float64{10, TooSlow}, &result.Row{Limit: 5, LimitName: "half of it", Notes: "we did not keep up with the planned rate"}},
+		"none":     {[]float64{0, 0}, nil},
+		"nobody":   {nil, nil},
+	} {
+		table := new(table)
+		for _, value := range c.values {
+			table.alone = append(table.alone, runOf(value))
+		}
+		got := table.rows(Measure{Figures: []Figure{f}}, class{durability: target.Group}, result.Machine{}, nil)
+		var want []result.Row
+		if c.want != nil {
+			c.want.Measure, c.want.Better, c.want.Unit, c.want.Durability, c.want.Own = "figure", "lower", "1/s", "group", true
+			want = []result.Row{*c.want}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }

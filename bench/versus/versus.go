@@ -23,10 +23,11 @@ type Contender struct {
 
 // Contest is us against the peers.
 type Contest struct {
-	// Log and Broker are ours.
-	Log, Broker Contender
-	Peers       []Contender
-	Measures    []Measure
+	// Log, Engine and Broker are ours: the log by itself, with streams in front of
+	// it, and a server.
+	Log, Engine, Broker Contender
+	Peers               []Contender
+	Measures            []Measure
 	// Dir is where the data of the runs goes.
 	Dir string
 	// Seed orders the peers.
@@ -39,7 +40,8 @@ type Contest struct {
 
 // Run runs everything and puts runs, rows and what was skipped into d, whose
 // machine and limits must be there. A run that fails is a skip with its reason,
-// and the contest goes on; the error is that of ctx, or that ours failed.
+// and the contest goes on, also a run of ours that stands beside no peer; the
+// error is that of ctx, or that ours failed beside a peer.
 func (c *Contest) Run(ctx context.Context, d *result.Document) error {
 	limits := map[string]result.Limit{}
 	for _, l := range d.Limits {
@@ -49,6 +51,11 @@ func (c *Contest) Run(ctx context.Context, d *result.Document) error {
 	for _, m := range c.Measures {
 		for _, class := range c.classes(m) {
 			table, err := c.measure(ctx, m, class, random, d)
+			if err != nil && ctx.Err() == nil && m.own() {
+				// Nobody is treated unfairly if the others go on without it.
+				d.Skipped = append(d.Skipped, skip(m.Scenario.Name, c.us(m).Name, err))
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -58,28 +65,60 @@ func (c *Contest) Run(ctx context.Context, d *result.Document) error {
 	return nil
 }
 
-// class is the peers that take part in a measure with the same durability.
+// other is who runs beside us: a peer, or a variant of our own.
+type other struct {
+	Contender
+	// label stands in the table.
+	label    string
+	scenario scenario.Scenario
+	own      bool
+}
+
+// class is those who run beside us in a measure with the same durability.
 type class struct {
 	durability target.Durability
-	peers      []Contender
+	others     []other
 }
 
 // classes sorts the peers of the measure's kind by the first of its
-// durabilities that they have.
+// durabilities that they have. Without peers there is one class.
 func (c *Contest) classes(m Measure) []class {
+	if m.own() {
+		only := class{durability: m.Durabilities[0]}
+		for _, v := range m.Variants {
+			only.others = append(only.others, other{c.us(m), v.Name, v.Scenario, true})
+		}
+		return []class{only}
+	}
 	var classes []class
 	for _, durability := range m.Durabilities {
 		found := class{durability: durability}
 		for _, peer := range c.Peers {
-			if peer.Kind == m.Kind && firstOf(m.Durabilities, peer.Durabilities) == durability {
-				found.peers = append(found.peers, peer)
+			if m.takes(peer) && firstOf(m.Durabilities, peer.Durabilities) == durability {
+				found.others = append(found.others, other{peer, peer.Name, m.Scenario, false})
 			}
 		}
-		if len(found.peers) > 0 {
+		if len(found.others) > 0 {
 			classes = append(classes, found)
 		}
 	}
 	return classes
+}
+
+// takes says whether a peer takes part, if it has a durability for it.
+func (m *Measure) takes(peer Contender) bool {
+	return peer.Kind == m.Kind && (len(m.Peers) == 0 || slices.Contains(m.Peers, peer.Name))
+}
+
+// us is which of ours runs a measure.
+func (c *Contest) us(m Measure) Contender {
+	switch m.Kind {
+	case "broker":
+		return c.Broker
+	case "engine":
+		return c.Engine
+	}
+	return c.Log
 }
 
 // firstOf returns the first wanted durability that is offered, or "".
@@ -92,62 +131,73 @@ func firstOf(wanted, offered []target.Durability) target.Durability {
 	return ""
 }
 
-// table is the pairs of one measure, peer by peer.
+// table is the runs of one measure.
 type table struct {
-	peers []Contender
+	others []other
+	// out is who was skipped and is not tried again.
+	out []bool
+	// pairs are those of each of the others, and alone is all runs of ours.
 	pairs [][]pair
+	alone []*result.Run
 }
+
+// goesOn says that there is somebody to be compared with, or that there never
+// was.
+func (t *table) goesOn() bool { return len(t.others) == 0 || slices.Contains(t.out, false) }
 
 // measure runs the rounds of one measure in one class.
 func (c *Contest) measure(ctx context.Context, m Measure, in class, random *rand.Rand, d *result.Document) (*table, error) {
-	us := c.Log
-	if m.Kind == "broker" {
-		us = c.Broker
-	}
-	s := m.Scenario
-	s.Durability = in.durability
-	t := &table{peers: in.peers, pairs: make([][]pair, len(in.peers))}
-	out := make([]bool, len(in.peers)) // who was skipped and is not tried again
-	for i, peer := range in.peers {
-		if reason := c.slow[peer.Name]; reason != "" {
-			out[i] = true
-			d.Skipped = append(d.Skipped, result.Skip{What: peer.Name + ": " + s.Name, Reason: reason})
+	t := &table{others: in.others, out: make([]bool, len(in.others)), pairs: make([][]pair, len(in.others))}
+	for i, o := range in.others {
+		if reason := c.slow[o.Name]; reason != "" && !o.own {
+			t.out[i] = true
+			d.Skipped = append(d.Skipped, result.Skip{What: o.Name + ": " + m.Scenario.Name, Reason: reason})
 		}
 	}
-	for round := 1; round <= m.Rounds && slices.Contains(out, false); round++ {
-		var ourRuns []*result.Run
-		theirRuns := make([]*result.Run, len(in.peers))
-		partner := make([]int, len(in.peers))
-		for _, next := range order(len(in.peers), random) {
-			if next.peer != ours && out[next.peer] {
-				continue
-			}
-			who := us
-			if next.peer != ours {
-				who = in.peers[next.peer]
-			}
-			run, err := c.one(ctx, s, m.Patience, who, round, d)
-			switch {
-			case ctx.Err() != nil:
-				return nil, ctx.Err()
-			case next.peer == ours && err != nil:
-				return nil, fmt.Errorf("versus: our own run: %w", err)
-			case next.peer == ours:
-				ourRuns = append(ourRuns, run)
-			case err != nil:
-				out[next.peer] = true
-				d.Skipped = append(d.Skipped, skip(s.Name, who.Name, err))
-			default:
-				theirRuns[next.peer], partner[next.peer] = run, next.pair
-			}
-		}
-		for i, run := range theirRuns {
-			if run != nil {
-				t.pairs[i] = append(t.pairs[i], pair{ours: ourRuns[partner[i]], theirs: run})
-			}
+	for round := 1; round <= m.Rounds && t.goesOn(); round++ {
+		if err := c.round(ctx, m, in.durability, round, t, random, d); err != nil {
+			return nil, err
 		}
 	}
 	return t, nil
+}
+
+// round runs everybody once, and us as often as they need somebody beside them.
+func (c *Contest) round(ctx context.Context, m Measure, durability target.Durability, round int, t *table, random *rand.Rand, d *result.Document) error {
+	var ourRuns []*result.Run
+	theirRuns := make([]*result.Run, len(t.others))
+	partner := make([]int, len(t.others))
+	for _, next := range order(len(t.others), random) {
+		who, s := c.us(m), m.Scenario
+		if next.peer != ours {
+			if t.out[next.peer] {
+				continue
+			}
+			who, s = t.others[next.peer].Contender, t.others[next.peer].scenario
+		}
+		s.Durability = durability
+		run, err := c.one(ctx, s, m.Patience, who, round, d)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case next.peer == ours && err != nil:
+			return fmt.Errorf("versus: our own run: %w", err)
+		case next.peer == ours:
+			ourRuns = append(ourRuns, run)
+		case err != nil:
+			t.out[next.peer] = true
+			d.Skipped = append(d.Skipped, skip(s.Name, who.Name, err))
+		default:
+			theirRuns[next.peer], partner[next.peer] = run, next.pair
+		}
+	}
+	t.alone = append(t.alone, ourRuns...)
+	for i, run := range theirRuns {
+		if run != nil {
+			t.pairs[i] = append(t.pairs[i], pair{ours: ourRuns[partner[i]], theirs: run})
+		}
+	}
+	return nil
 }
 
 // one makes one run and notes it in the document.
@@ -188,25 +238,4 @@ func skip(measure, who string, err error) result.Skip {
 		reason = unavailable.Reason
 	}
 	return result.Skip{What: who + ": " + measure, Reason: reason}
-}
-
-// rows makes the rows of the measure, figure by figure.
-func (t *table) rows(m Measure, in class, machine result.Machine, limits map[string]result.Limit) []result.Row {
-	var rows []result.Row
-	for _, f := range m.Figures {
-		for i, peer := range t.peers {
-			row, ok := rowOf(f, peer.Name, string(in.durability), t.pairs[i])
-			if !ok {
-				continue
-			}
-			if f.Limit != nil {
-				row.Limit = f.Limit(limits, machine, int(m.Scenario.MessageSize))
-			}
-			if row.Limit == 0 {
-				row.LimitName = "" // this machine was not asked, or does not say
-			}
-			rows = append(rows, row)
-		}
-	}
-	return rows
 }

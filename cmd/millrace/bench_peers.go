@@ -17,6 +17,7 @@ import (
 // benchPeersFlags are the flags of bench peers.
 type benchPeersFlags struct {
 	quick    bool
+	set      string
 	peers    []string
 	measures []string
 	rounds   int
@@ -34,16 +35,23 @@ func newBenchPeers(a *app) *cobra.Command {
 run in a process of its own, ours before and after theirs, and one ratio for
 each pair of neighbours. What is not installed is skipped with the reason.
 
+There are two sets of measures: peers, what most people ask of a log and of a
+broker; and engine, every size of record and batch, reading, many logs and many
+shards, beside the limits of the machine. What no peer does is measured beside a
+variant of our own, or alone.
+
 The peers' programs are built from bench/peers, so this runs inside a checkout;
 bench/peers/install.sh fetches the servers that are not Go modules.`,
 		Example: `  millrace bench peers --quick
-  millrace bench peers --peer redis-streams --peer kafka --rounds 5 --out brokers.json`,
+  millrace bench peers --peer redis-streams --peer kafka --rounds 5 --out brokers.json
+  millrace bench peers --set engine --measure group --quick`,
 		Args: arguments(cobra.NoArgs),
 	}
 	flags := cmd.Flags()
-	flags.BoolVar(&f.quick, "quick", false, "short runs: all in ten minutes")
+	flags.BoolVar(&f.quick, "quick", false, "short runs: all of a set in ten to twelve minutes")
+	flags.StringVar(&f.set, "set", versus.Sets()[0].Name, "which `SET` of measures: peers or engine")
 	flags.StringSliceVar(&f.peers, "peer", nil, "only these `NAMES`")
-	flags.StringSliceVar(&f.measures, "measure", nil, "only measures whose name contains one of these `TEXTS`")
+	flags.StringArrayVar(&f.measures, "measure", nil, "only measures whose name contains `TEXT`, or one of them if there are several")
 	flags.IntVar(&f.rounds, "rounds", 0, "run each pair so often instead of the usual number of times")
 	flags.Uint64Var(&f.seed, "seed", 1, "of the order in which peers run")
 	f.place, f.outputs = addPlace(cmd), addOutputs(cmd)
@@ -56,11 +64,19 @@ func (a *app) benchPeers(f benchPeersFlags) error {
 	if f.rounds < 0 || f.rounds > roundsMax {
 		return usageErrorf("--rounds %d is not within 0 and %d", f.rounds, roundsMax)
 	}
+	measures, err := f.chosen()
+	if err != nil {
+		return err
+	}
 	contest, skipped, err := a.contest(a.drain, f)
 	if err != nil {
 		return err
 	}
+	contest.Measures = measures
 	title := "bench peers"
+	if f.set != versus.Sets()[0].Name {
+		title += " --set " + f.set
+	}
 	if f.quick {
 		title += " --quick"
 	}
@@ -77,6 +93,22 @@ func (a *app) benchPeers(f benchPeersFlags) error {
 		return err
 	}
 	return f.save(d)
+}
+
+// chosen returns the measures that are asked for.
+func (f *benchPeersFlags) chosen() ([]versus.Measure, error) {
+	set, err := versus.SetOf(f.set)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	effort := set.Thorough
+	if f.quick {
+		effort = set.Quick
+	}
+	if f.rounds > 0 {
+		effort.Rounds, effort.LongRounds = f.rounds, f.rounds
+	}
+	return onlyMeasures(set.Measures(effort), f.measures)
 }
 
 // contest builds the peers' programs and says who measures what.
@@ -111,19 +143,13 @@ func (a *app) contest(ctx context.Context, f benchPeersFlags) (*versus.Contest, 
 		switch about.Name {
 		case "wal":
 			contest.Log = versus.Contender{About: about, Program: program}
+		case "engine":
+			contest.Engine = versus.Contender{About: about, Program: program}
 		case "native":
 			contest.Broker = versus.Contender{About: about, Program: program}
 		}
 	}
-	effort := versus.Thorough()
-	if f.quick {
-		effort = versus.Quick()
-	}
-	if f.rounds > 0 {
-		effort.Rounds, effort.LongRounds = f.rounds, f.rounds
-	}
-	contest.Measures, err = onlyMeasures(versus.Measures(effort), f.measures)
-	return contest, skipped, err
+	return contest, skipped, nil
 }
 
 // onlyPeers keeps those that are named, or all.

@@ -136,6 +136,17 @@ func visitItem(item *badger.Item, visit func([]byte)) error {
 	})
 }
 
+// get implements keyedLog.
+func (b *badgerShard) get(number uint64, visit func([]byte)) error {
+	return b.database.View(func(transaction *badger.Txn) error {
+		item, err := transaction.Get(appendKey(make([]byte, 0, keyBytes), b.shard, number))
+		if err != nil {
+			return err
+		}
+		return visitItem(item, visit)
+	})
+}
+
 // follow implements tailedLog.
 func (b *badgerShard) follow(ctx context.Context, ready func(), deliver func([]byte)) error {
 	rung, leave := b.bell.listen()

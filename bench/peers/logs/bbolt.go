@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -96,6 +97,18 @@ func (b *bboltShard) scan(ctx context.Context, visit func([]byte)) error {
 		return err
 	}
 	return ctx.Err()
+}
+
+// get implements keyedLog. Sequences of a bucket begin at 1.
+func (b *bboltShard) get(number uint64, visit func([]byte)) error {
+	return b.database.View(func(transaction *bbolt.Tx) error {
+		value := transaction.Bucket(b.bucket).Get(appendKey(make([]byte, 0, keyBytes), 0, number+1))
+		if value == nil {
+			return fmt.Errorf("logs: there is no record %d", number)
+		}
+		visit(value)
+		return nil
+	})
 }
 
 // follow implements tailedLog.

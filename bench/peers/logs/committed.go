@@ -27,6 +27,14 @@ type tailedWriter interface {
 	after(index uint64) (cursor, error)
 }
 
+// keyedWriter is a tailedWriter that can be asked for single records.
+type keyedWriter interface {
+	tailedWriter
+	// get visits the record with that index. Any number of goroutines may call
+	// it at once.
+	get(index uint64, visit func([]byte)) error
+}
+
 // cursor reads records in order.
 type cursor interface {
 	io.Closer
@@ -70,10 +78,26 @@ func openCommitted(c target.Config, open func(dir string) (openedLog, error)) (s
 		return s, err
 	}
 	for _, log := range logs {
-		s.shards = append(s.shards, newCommitted(log.writer, log.last))
+		before := newCommitted(log.writer, log.last)
+		if keyed, ok := log.writer.(keyedWriter); ok {
+			s.shards = append(s.shards, &keyedCommitted{before, keyed})
+		} else {
+			s.shards = append(s.shards, before)
+		}
 		s.closers = append(s.closers, log)
 	}
 	return s, nil
+}
+
+// keyedCommitted is a committed log that can be asked for single records.
+type keyedCommitted struct {
+	*committed
+	keyed keyedWriter
+}
+
+// get implements keyedLog. Indexes begin at 1.
+func (c *keyedCommitted) get(number uint64, visit func([]byte)) error {
+	return c.keyed.get(number+1, visit)
 }
 
 // openTailed is openCommitted for logs that are tailedWriters.
@@ -82,7 +106,7 @@ func openTailed(c target.Config, open func(dir string) (openedLog, error)) (targ
 	if err != nil {
 		return nil, err
 	}
-	return &tailedSession{session: s}, nil
+	return asSession(&tailedSession{session: s}, nil)
 }
 
 // write is the committer's commit.

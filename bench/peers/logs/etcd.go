@@ -19,6 +19,7 @@ import (
 func etcdWAL() target.Target {
 	return library{
 		name: "etcd-wal", module: "go.etcd.io/etcd/server/v3", durabilities: groupAndNone,
+		checks: true,
 		notes: "64 MB segments; none: every call is handed to the kernel; checksums are checked on reading, which is of the whole log into memory, " +
 			"and so is opening; it cannot be read at its end while it grows; added: a committer, as it does not combine appends",
 		open: func(c target.Config) (target.Session, error) {

@@ -23,13 +23,15 @@ type library struct {
 	// module is the path whose version is reported.
 	module       string
 	durabilities []target.Durability
-	notes        string
-	open         func(target.Config) (target.Session, error)
+	// checks says that reading checks a checksum of every record.
+	checks bool
+	notes  string
+	open   func(target.Config) (target.Session, error)
 }
 
 // About implements target.Target.
 func (l library) About() target.About {
-	return target.About{Name: l.name, Version: version(l.module), Kind: "log", Durabilities: l.durabilities, Notes: l.notes}
+	return target.About{Name: l.name, Version: version(l.module), Kind: "log", Durabilities: l.durabilities, Checks: l.checks, Notes: l.notes}
 }
 
 // Open implements target.Target.

@@ -15,6 +15,7 @@ import (
 func pebbleDatabase() target.Target {
 	return library{
 		name: "pebble", module: "github.com/cockroachdb/pebble/v2", durabilities: groupAndNone,
+		checks: true,
 		notes: "memtable 64 MiB, else defaults; a record is a key of 8 bytes (shard and sequence) and its value; its own group commit; " +
 			"none: up to a block of its log (32 KiB) is in the memory of the process; checksums of blocks are checked on reading; followers read by key and may see a record before its sync",
 		open: openPebble,
@@ -33,18 +34,14 @@ func openPebble(c target.Config) (target.Session, error) {
 	if c.Durability == target.None {
 		options = pebble.NoSync
 	}
-	return asSession(sessionOn(c, databases, func(database *pebble.DB, shard int) (tailedLog, error) {
+	s, err := sessionOn(c, databases, func(database *pebble.DB, shard int) (tailedLog, error) {
 		p := &pebbleShard{database: database, shard: shard, options: options}
 		return p, p.findEnd()
-	}))
-}
-
-// asSession keeps a nil session from becoming an interface that is not nil.
-func asSession(s *tailedSession, err error) (target.Session, error) {
+	})
 	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	return &pebbleSession{keyedSession: &keyedSession{s}}, nil
 }
 
 // pebbleShard is a range of keys.
@@ -77,8 +74,8 @@ func (p *pebbleShard) findEnd() error {
 	return errors.Join(at.Error(), at.Close())
 }
 
-// put implements shardLog.
-func (p *pebbleShard) put(records [][]byte) error {
+// batch makes a batch of the records, with the next sequences.
+func (p *pebbleShard) batch(records [][]byte) (*pebble.Batch, error) {
 	batch := p.database.NewBatch()
 	sequence := p.next.Add(uint64(len(records))) - uint64(len(records))
 	var err error
@@ -89,9 +86,19 @@ func (p *pebbleShard) put(records [][]byte) error {
 		err = errors.Join(err, entry.Finish())
 		sequence++
 	}
-	if err == nil {
-		err = batch.Commit(p.options)
+	if err != nil {
+		return nil, errors.Join(err, batch.Close())
 	}
+	return batch, nil
+}
+
+// put implements shardLog.
+func (p *pebbleShard) put(records [][]byte) error {
+	batch, err := p.batch(records)
+	if err != nil {
+		return err
+	}
+	err = batch.Commit(p.options)
 	if err = errors.Join(err, batch.Close()); err == nil {
 		p.bell.ring()
 	}
@@ -116,6 +123,17 @@ func (p *pebbleShard) scan(ctx context.Context, visit func([]byte)) error {
 		}
 	}
 	return errors.Join(at.Error(), at.Close(), ctx.Err())
+}
+
+// get implements keyedLog.
+func (p *pebbleShard) get(number uint64, visit func([]byte)) error {
+	key := make([]byte, 0, keyBytes)
+	value, closer, err := p.database.Get(appendKey(key, p.shard, number))
+	if err != nil {
+		return err
+	}
+	visit(value)
+	return closer.Close()
 }
 
 // follow implements tailedLog.

@@ -66,6 +66,16 @@ func (l *raftLog) scan(ctx context.Context, last uint64, visit func([]byte)) err
 	return scanCursor(ctx, &raftCursor{log: l}, last, visit)
 }
 
+// get implements keyedWriter.
+func (l *raftLog) get(index uint64, visit func([]byte)) error {
+	var entry raft.Log
+	if err := l.GetLog(index, &entry); err != nil {
+		return err
+	}
+	visit(entry.Data)
+	return nil
+}
+
 // after implements tailedWriter.
 func (l *raftLog) after(index uint64) (cursor, error) { return &raftCursor{log: l, index: index}, nil }
 

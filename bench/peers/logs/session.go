@@ -29,6 +29,13 @@ type tailedLog interface {
 	follow(ctx context.Context, ready func(), deliver func([]byte)) error
 }
 
+// keyedLog is a shardLog whose records can be read one by one.
+type keyedLog interface {
+	shardLog
+	// get visits the record with that number, from 0 in the order of appends.
+	get(number uint64, visit func([]byte)) error
+}
+
 // session is open shards.
 type session struct {
 	shards []shardLog
@@ -65,6 +72,28 @@ type tailedSession struct{ session }
 // Follow implements target.Follower.
 func (s *tailedSession) Follow(ctx context.Context, shard int, ready func(), deliver func([]byte)) error {
 	return s.shards[shard].(tailedLog).follow(ctx, ready, deliver)
+}
+
+// keyedSession is a tailedSession whose shards are all keyedLogs.
+type keyedSession struct{ *tailedSession }
+
+// Get implements target.Getter.
+func (s *keyedSession) Get(_ context.Context, shard int, number uint64, visit func([]byte)) error {
+	return s.shards[shard].(keyedLog).get(number, visit)
+}
+
+// asSession is the session of the shards: one that can be asked for records if
+// they can. It keeps a nil session from becoming an interface that is not nil.
+func asSession(s *tailedSession, err error) (target.Session, error) {
+	if err != nil {
+		return nil, err
+	}
+	for _, shard := range s.shards {
+		if _, ok := shard.(keyedLog); !ok {
+			return s, nil
+		}
+	}
+	return &keyedSession{s}, nil
 }
 
 // Bounds of keys and folders.

@@ -337,6 +337,82 @@ func TestRefusesWhatItCannotDo(t *testing.T) {
 	}
 }
 
+// TestGetsWhatIsScanned reads records one by one, after opening again too.
+func TestGetsWhatIsScanned(t *testing.T) {
+	const shards = 2
+	cannot := []string{"etcd-wal", "prometheus-wlog"}
+	forEach(t, func(t *testing.T, on target.Target, durability target.Durability) {
+		c := target.Config{Dir: t.TempDir(), Durability: durability, Shards: shards, RecordBytes: 100, Writers: writersCount}
+		done := written{}
+		s := open(t, on, c)
+		write(t, s, shards, 20, done)
+		for range 2 {
+			getter, ok := s.(target.Getter)
+			if ok == slices.Contains(cannot, on.About().Name) {
+				t.Errorf("it can be asked for records: %v", ok)
+			}
+			for shard := range shards {
+				for number, want := range scan(t, s, shard) {
+					if !ok {
+						break
+					}
+					var got []byte
+					err := getter.Get(t.Context(), shard, uint64(number), func(record []byte) { got = append(got, record...) })
+					if err != nil || !bytes.Equal(got, want) {
+						t.Fatalf("record %d of shard %d is another one, %v", number, shard, err)
+					}
+				}
+				if ok && getter.Get(t.Context(), shard, 1000, func([]byte) {}) == nil {
+					t.Error("there is a record that was not appended")
+				}
+			}
+			closeSession(t, s)
+			c.Reopen = true
+			s = open(t, on, c)
+		}
+		closeSession(t, s)
+	})
+}
+
+// TestSends sends without waiting, from a slice that is reused at once.
+func TestSends(t *testing.T) {
+	const count = 500
+	senders := 0
+	forEach(t, func(t *testing.T, on target.Target, durability target.Durability) {
+		s := open(t, on, target.Config{Dir: t.TempDir(), Durability: durability, Shards: 1, RecordBytes: 4, Writers: 1})
+		defer closeSession(t, s)
+		sender, ok := s.(target.Sender)
+		if !ok {
+			return
+		}
+		senders++
+		record := make([]byte, 4)
+		acknowledged := 0 // by one goroutine, which Flush waits for
+		for i := range count {
+			binary.BigEndian.PutUint32(record, uint32(i))
+			err := sender.Send(t.Context(), 0, record, func(err error) {
+				if acknowledged++; err != nil {
+					t.Errorf("record %d: %v", i, err)
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := sender.Flush(t.Context()); err != nil || acknowledged != count {
+			t.Errorf("%d acknowledged, %v", acknowledged, err)
+		}
+		for i, record := range scan(t, s, 0) {
+			if binary.BigEndian.Uint32(record) != uint32(i) {
+				t.Fatalf("record %d is %x", i, record)
+			}
+		}
+	})
+	if senders != 2 { // pebble, in two classes
+		t.Errorf("%d can send without waiting", senders)
+	}
+}
+
 // TestScanEndsWithContext checks that a scan does not go on for nobody.
 func TestScanEndsWithContext(t *testing.T) {
 	forEach(t, func(t *testing.T, on target.Target, durability target.Durability) {

@@ -53,6 +53,22 @@ func (l *tidwallLog) scan(ctx context.Context, last uint64, visit func([]byte)) 
 	return scanCursor(ctx, &tidwallCursor{log: l}, last, visit)
 }
 
+// get implements keyedWriter.
+func (l *tidwallLog) get(index uint64, visit func([]byte)) error {
+	record, err := l.read(index)
+	if err == nil {
+		visit(record)
+	}
+	return err
+}
+
+// read is Read for several readers. What it returns is not reused.
+func (l *tidwallLog) read(index uint64) ([]byte, error) {
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	return l.Read(index)
+}
+
 // after implements tailedWriter.
 func (l *tidwallLog) after(index uint64) (cursor, error) {
 	return &tidwallCursor{log: l, index: index}, nil
@@ -67,9 +83,7 @@ type tidwallCursor struct {
 // next implements cursor.
 func (c *tidwallCursor) next() ([]byte, error) {
 	c.index++
-	c.log.reading.Lock()
-	defer c.log.reading.Unlock()
-	return c.log.Read(c.index)
+	return c.log.read(c.index)
 }
 
 // Close implements cursor.

@@ -18,6 +18,7 @@ import (
 func prometheusWlog() target.Target {
 	return library{
 		name: "prometheus-wlog", module: "github.com/prometheus/prometheus", durabilities: groupAndNone,
+		checks: true,
 		notes: "128 MiB segments, no compression; none: every call is handed to the kernel, a full segment is synced behind; checksums are checked on reading; " +
 			"opening reads the whole log once, as its documentation demands; " +
 			"added: a committer, as it does not combine appends, and in group the change of segments, because its own syncs the full one after the acknowledgement",

@@ -25,6 +25,8 @@ type Log struct {
 	Kind string
 	// Durabilities are those it claims to have; default all. It has none.
 	Durabilities []target.Durability
+	// Checks is as in target.About.
+	Checks bool
 	// Service is how long every append takes.
 	Service time.Duration
 	// AppendOnly hides everything that a session can do besides appending.
@@ -55,13 +57,15 @@ type Faults struct {
 	FollowFailsEarly, FollowFails, FollowEnds, NeverReady bool
 	// ScanFails has the first scan of a session fail.
 	ScanFails bool
+	// GetsOther visits the record before the one that was asked for.
+	GetsOther bool
 	// CloseFails has Close fail, having closed.
 	CloseFails bool
 }
 
 // About implements target.Target.
 func (l *Log) About() target.About {
-	about := target.About{Name: l.Name, Version: "1", Kind: "log", Durabilities: l.Durabilities, Notes: "a fake"}
+	about := target.About{Name: l.Name, Version: "1", Kind: "log", Durabilities: l.Durabilities, Notes: "a fake", Checks: l.Checks}
 	if l.Kind != "" {
 		about.Kind = l.Kind
 	}
@@ -204,6 +208,32 @@ func (s *session) Scan(ctx context.Context, shard int, visit func([]byte)) error
 		return ErrPlanted
 	}
 	return s.shards[shard].visit(ctx, 0, s.shards[shard].position(), visit)
+}
+
+// Get implements target.Getter.
+func (s *session) Get(ctx context.Context, shard int, number uint64, visit func([]byte)) error {
+	if s.log.Faults.GetsOther && number > 0 {
+		number--
+	}
+	begin, end, err := s.shards[shard].place(number)
+	if err != nil {
+		return err
+	}
+	return s.shards[shard].visit(ctx, begin, end, visit)
+}
+
+// GetAt implements target.TimeGetter. Every record was appended just now.
+func (s *session) GetAt(ctx context.Context, shard int, _ time.Time, visit func([]byte)) error {
+	return s.Get(ctx, shard, 0, visit)
+}
+
+// Recovered implements target.Recoverer.
+func (s *session) Recovered() int64 {
+	var bytes int64
+	for _, opened := range s.shards {
+		bytes += opened.found
+	}
+	return bytes
 }
 
 // ServerCPU implements target.Server.

@@ -23,6 +23,10 @@ type shard struct {
 	end     int64
 	changed chan struct{}
 	block   []byte
+	// found is where the records ended when it was opened.
+	found int64
+	// ends are where records end, as far as somebody asked for them.
+	ends []int64
 }
 
 // openShard opens the file of a shard; it is empty unless it is to be kept.
@@ -40,7 +44,7 @@ func openShard(dir string, number int, keep bool) (*shard, error) {
 		file.Close()
 		return nil, err
 	}
-	return &shard{file: file, end: info.Size(), changed: make(chan struct{})}, nil
+	return &shard{file: file, end: info.Size(), found: info.Size(), changed: make(chan struct{})}, nil
 }
 
 // append writes the records that keep says yes to, all or none.
@@ -61,6 +65,32 @@ func (s *shard) append(records [][]byte, keep func() bool) error {
 	close(s.changed)
 	s.changed = make(chan struct{})
 	return nil
+}
+
+// place returns where the record with that number begins and ends.
+func (s *shard) place(number uint64) (begin, end int64, err error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for number >= uint64(len(s.ends)) {
+		var prefix [prefixBytes]byte
+		begin := s.begin(uint64(len(s.ends)))
+		if begin >= s.end {
+			return 0, 0, fmt.Errorf("targettest: there is no record %d", number)
+		}
+		if _, err := s.file.ReadAt(prefix[:], begin); err != nil {
+			return 0, 0, err
+		}
+		s.ends = append(s.ends, begin+prefixBytes+int64(binary.LittleEndian.Uint32(prefix[:])))
+	}
+	return s.begin(number), s.ends[number], nil
+}
+
+// begin is where a record begins: where the one before it ends.
+func (s *shard) begin(number uint64) int64 {
+	if number == 0 {
+		return 0
+	}
+	return s.ends[number-1]
 }
 
 // state returns the end, and what is closed when there is another one.

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package runner
+
+// ownUsage is known on Linux only.
+func ownUsage() usage { return usage{} }
