@@ -67,7 +67,7 @@ func (r *crashRun) cutEnd(l *Log) error {
 
 // TestCrashImagesOfCuts does the same to machines that also cut the end of the
 // log and restart it: a removed record is never seen again.
-func TestCrashImagesOfCuts(t *testing.T) { runCrashes(t, crashImages(t)/4, true) }
+func TestCrashImagesOfCuts(t *testing.T) { runCrashes(t, int64(crashImages(t)/4), true) }
 
 func cutAfter(l *Log, sequence uint64) error { return l.CutAfter(context.Background(), sequence) }
 

@@ -47,7 +47,7 @@ func TestFirstRecordOfAManifestCannotBeTorn(t *testing.T) {
 // added a log. What the log holds must not be taken for a leftover.
 func TestLogsThatTheManifestLostAreKept(t *testing.T) {
 	disk, d, _ := heap(t, Options{}, LogOptions{})
-	before := d.manifest.end
+	before := d.manifest.room.endOffset()
 	mustAppend(t, openLog(t, d, 2, LogOptions{}), 1, 10, 100)
 	if err := d.Close(); err != nil {
 		t.Fatal(err)

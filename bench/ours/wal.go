@@ -2,6 +2,7 @@ package ours
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -56,6 +57,7 @@ func (Wal) Open(_ context.Context, c target.Config) (target.Session, error) {
 		var log *wal.Log
 		if log, err = dir.OpenLog(id, wal.LogOptions{Durability: promise}); err == nil {
 			s.logs = append(s.logs, log)
+			s.cursors = append(s.cursors, make(chan *wal.Cursor, cursorsMax))
 		}
 	}
 	if err != nil {
@@ -99,6 +101,7 @@ type walSession struct {
 	spin bool
 	// recovered is the bytes that opening checked.
 	recovered int64
+	cursors   []chan *wal.Cursor // by shard: kept for single reads
 	sends
 }
 
@@ -173,7 +176,7 @@ func (s *walSession) Scan(ctx context.Context, shard int, visit func([]byte)) er
 // Close implements target.Session.
 func (s *walSession) Close() error {
 	s.endSending()
-	return s.dir.Close()
+	return errors.Join(s.closeCursors(), s.dir.Close())
 }
 
 // batch is the records of one append in the form the engine takes, reused so
