@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -321,14 +322,19 @@ func (d *Dir) checkNeverUsed(path string, log, id uint64) error {
 		return fmt.Errorf("wal: open stray segment: %w", err)
 	}
 	page := make([]byte, segment.HeaderSize+protocol.FrameHeaderSize)
-	n, _ := file.ReadAt(page, 0)
+	_, err = file.ReadAt(page, 0)
 	_ = file.Close()
-	h, err := segment.ParseHeader(page[:min(n, segment.HeaderSize)])
-	if err != nil || n < len(page) || protocol.ParseFrameHeader(page[segment.HeaderSize:]).Length == 0 {
+	if errors.Is(err, io.EOF) {
+		return nil // too short for a frame
+	}
+	if err != nil {
+		return fmt.Errorf("wal: read stray segment: %w", err)
+	}
+	if protocol.ParseFrameHeader(page[segment.HeaderSize:]).Length == 0 {
 		return nil
 	}
 	return &CorruptionError{log, id, segment.HeaderSize, failure.New(failure.Corrupt, "segment",
-		"%s of log %d holds frames but is not in the MANIFEST", filepath.Base(path), h.Log)}
+		"%s holds frames but is not in the MANIFEST", filepath.Base(path))}
 }
 
 // parseSegmentName reads what segmentName wrote.
