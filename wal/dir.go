@@ -336,14 +336,6 @@ func (d *Dir) removeStrayLogs() error {
 			return err
 		}
 	}
-	for id, l := range maps.Clone(d.manifest.logs) { // whose folders are gone already
-		if !l.removed {
-			continue
-		}
-		if err := d.removeLogFiles(id); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

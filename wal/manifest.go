@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -123,13 +124,16 @@ func openManifest(files vfs.FS, dir string, salt func() uint32) (*manifest, erro
 	if err != nil {
 		return nil, err
 	}
-	m := &manifest{fs: files, dir: dir, salt: salt, number: number, logs: logs}
-	if err := m.rewrite(); err != nil {
-		return nil, err
-	}
 	names, err := files.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("wal: list %s: %w", dir, err)
+	}
+	m := &manifest{fs: files, dir: dir, salt: salt, number: number, logs: logs}
+	if err := m.forgetGone(names); err != nil {
+		return nil, err
+	}
+	if err := m.rewrite(); err != nil {
+		return nil, err
 	}
 	for _, name := range names {
 		if n, ok := manifestNumber(name); ok && n < m.number {
@@ -249,6 +253,25 @@ func (m *manifest) forget(id uint64) {
 	if l := m.logs[id]; l != nil && l.removed {
 		delete(m.logs, id)
 	}
+}
+
+// forgetGone drops the removed logs that have no folder among the names of the
+// directory, once their folders are gone for good.
+func (m *manifest) forgetGone(names []string) error {
+	synced := false
+	for id, l := range m.logs {
+		if !l.removed || slices.Contains(names, logDirName(id)) {
+			continue
+		}
+		if !synced {
+			if err := m.fs.SyncDir(m.dir); err != nil {
+				return fmt.Errorf("wal: %s: %w", m.dir, err)
+			}
+			synced = true
+		}
+		delete(m.logs, id)
+	}
+	return nil
 }
 
 func (m *manifest) close() error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -318,10 +319,15 @@ func holdsFrame(files vfs.FS, path string) (bool, error) {
 		return false, fmt.Errorf("wal: open stray segment: %w", err)
 	}
 	page := make([]byte, segment.HeaderSize+protocol.FrameHeaderSize)
-	n, _ := file.ReadAt(page, 0) // a file this short holds none
+	_, err = file.ReadAt(page, 0)
 	_ = file.Close()
-	_, err = segment.ParseHeader(page[:min(n, segment.HeaderSize)])
-	return err == nil && n == len(page) && protocol.ParseFrameHeader(page[segment.HeaderSize:]).Length != 0, nil
+	if errors.Is(err, io.EOF) {
+		return false, nil // too short for a frame
+	}
+	if err != nil {
+		return false, fmt.Errorf("wal: read stray segment: %w", err)
+	}
+	return protocol.ParseFrameHeader(page[segment.HeaderSize:]).Length != 0, nil
 }
 
 // parseSegmentName reads what segmentName wrote.
