@@ -19,6 +19,7 @@ NIGHTLY_CRASH_IMAGES ?= 1000000
 NIGHTLY_CRASH_OPERATIONS ?= 4
 NIGHTLY_FLIPS ?= all
 NIGHTLY_MISDIRECT_BYTES ?= 16777216
+NIGHTLY_RAFT_GROUPS ?= 10000
 
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
@@ -38,7 +39,7 @@ build: ## build bin/millrace
 	CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -o bin/millrace ./cmd/millrace
 
 .PHONY: test
-test: deps check test-unit test-race test-fuzz test-examples test-peers test-bench ## everything a change must pass
+test: deps check test-unit test-race test-fuzz test-examples test-adapters test-peers test-bench ## everything a change must pass
 	@echo "all passed"
 
 .PHONY: check
@@ -72,6 +73,15 @@ test-fuzz: deps ## run every fuzz target for a moment
 test-examples: ## build and run the examples, which are modules of their own
 	@for dir in examples/*/; do \
 		if [ -f "$$dir/go.mod" ]; then $(STEP) "$$dir" go -C "$$dir" run .; fi; \
+	done
+
+.PHONY: test-adapters
+test-adapters: deps ## vet and test the adapters, which are modules of their own
+	@for module in adapters/*/go.mod; do \
+		dir=$$(dirname "$$module"); \
+		$(STEP) "$$dir: go mod tidy -diff" go -C "$$dir" mod tidy -diff; \
+		$(STEP) "$$dir: go vet" go -C "$$dir" vet ./...; \
+		$(STEP) "$$dir: go test" go -C "$$dir" test -timeout 5m ./...; \
 	done
 
 .PHONY: test-peers
@@ -119,6 +129,7 @@ nightly: deps ## what takes hours: kill rounds, crash images, every bit and sect
 		MILLRACE_CRASH_OPERATIONS=$(NIGHTLY_CRASH_OPERATIONS) MILLRACE_FLIPS=$(NIGHTLY_FLIPS) \
 		MILLRACE_MISDIRECT_BYTES=$(NIGHTLY_MISDIRECT_BYTES) \
 		go test -count=1 -timeout 0 ./...
+	MILLRACE_RAFT_GROUPS=$(NIGHTLY_RAFT_GROUPS) go -C adapters/etcdraft test -count=1 -timeout 0 ./...
 	tools/fuzz.sh each $(NIGHTLY_FUZZ_SECONDS)
 
 .PHONY: clean

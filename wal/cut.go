@@ -301,21 +301,25 @@ func (l *Log) cutEditsLocked(segments []*segment.Segment, c cut, producers produ
 }
 
 // applyCut publishes the cut. Readers must not meet a frame behind it: they
-// check their place against the readable end, which is lowered only here.
+// check their place against the readable end, which is lowered only here. The list
+// is first: a cursor whose segment ends all of a sudden must not find one there
+// that is dropped, too.
 func (l *Log) applyCut(segments []*segment.Segment, c cut, producers producerTable) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !l.closed {
+		kept := slices.Clone(segments[:c.keep])
+		l.segments.Store(&kept)
+	}
 	if c.end != 0 {
 		segments[c.keep-1].SetReadable(c.end)
 	}
 	for _, s := range segments[c.keep:] {
 		s.SetReadable(segment.HeaderSize)
 	}
-	if l.closed { // meanwhile: the next open removes the files
+	if l.closed { // meanwhile: Close lets go of all segments, the next open removes the files
 		return errClosed
 	}
-	kept := slices.Clone(segments[:c.keep])
-	l.segments.Store(&kept)
 	l.first.Store(c.first)
 	l.next, l.promised, l.producers = c.next, c.next-1, producers
 	l.written.Store(c.next - 1)

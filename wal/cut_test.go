@@ -1,9 +1,14 @@
 package wal
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -340,6 +345,80 @@ func reopenClosed(t *testing.T, d *Dir) (*Dir, *Log) {
 	}
 	again := openDir(t, "/data", d.options)
 	return again, openLog(t, again, 1, LogOptions{})
+}
+
+// TestReadersBesideCuts has readers everywhere while the end is cut again and
+// again: they meet good records in order, or ErrCut, and never damage.
+func TestReadersBesideCuts(t *testing.T) {
+	all := backends()
+	all["heap"] = Options{FS: crashfs.New(crashfs.Options{}), Backend: BackendHeap}
+	for name, o := range all {
+		t.Run(name, func(t *testing.T) {
+			o.SegmentBytesMin, o.SegmentBytesMax = 16<<10, 64<<10
+			l := openLog(t, openDir(t, filepath.Join(t.TempDir(), "data"), o), 1, LogOptions{Durability: record.None})
+			ctx, stop := context.WithCancel(context.Background())
+			var readers sync.WaitGroup
+			for i := range 3 {
+				readers.Go(func() {
+					for ctx.Err() == nil {
+						if err := readBeside(l, i == 0); err != nil && !errors.Is(err, ErrCut) {
+							t.Error(err)
+							return
+						}
+					}
+				})
+			}
+			rng := rand.New(rand.NewPCG(1, 1))
+			cuts := 15 // each waits for the device
+			if o.Backend == BackendHeap {
+				cuts = 100
+			}
+			for i := range cuts {
+				for range rng.IntN(30) {
+					mustAppend(t, l, i, 1, 900)
+				}
+				first, last := l.Stats().First, l.Next()-1
+				mustCut(t, l, last-uint64(rng.IntN(int(min(last-first, 25)+1))))
+			}
+			stop()
+			readers.Wait()
+		})
+	}
+}
+
+// readBeside reads once from the beginning to the tail, or frames from near it.
+func readBeside(l *Log, frames bool) error {
+	start := record.TrimHorizon()
+	if next := l.Next(); frames && next > 10 {
+		start = record.AtSequence(next - 10)
+	}
+	c, err := l.Cursor(start)
+	if err != nil {
+		if failure.KindOf(err) == failure.InvalidArgument {
+			return nil // cut in between
+		}
+		return err
+	}
+	defer c.Close()
+	for frames {
+		f, ok := c.Frames(4 << 10)
+		if !ok {
+			return c.Err()
+		}
+		if _, err := protocol.CheckFrame(f.Bytes, f.Salt); err != nil {
+			return err
+		}
+	}
+	for expected := uint64(0); c.TryNext(); expected++ {
+		v := c.View()
+		if expected == 0 {
+			expected = v.Sequence
+		}
+		if v.Sequence != expected || !bytes.HasPrefix(v.Data, []byte("record ")) {
+			return fmt.Errorf("record %d where %d was due: %.10q", v.Sequence, expected, v.Data)
+		}
+	}
+	return c.Err()
 }
 
 // TestEveryFaultOfACut fails each call of a cut: without an error the cut is

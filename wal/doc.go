@@ -20,6 +20,10 @@
 //     the interval. The process may die; power may not fail.
 //   - record.None: the kernel has the bytes.
 //
+// The end of a log can be replaced: [Log.CutAfter] removes the newest records, and
+// their sequence numbers are given to others. A replica needs that; a log that
+// nobody cuts never uses a number twice once it was acknowledged by the device.
+//
 // # What is promised after a crash
 //
 // A log reopens to a prefix of what was appended, and with record.Group that
@@ -44,10 +48,11 @@
 //	manifest*.go the bookkeeping file; catalogue.go what it says
 //	room.go      room in that file, promised before a roll
 //	log.go       the state of one log; wait.go its waiters
-//	append.go    placing frames into staging buffers; direct.go into the segment
+//	append.go    placing frames into staging buffers; direct.go into the segment; each.go many batches
 //	commit.go    writing and syncing them; roll.go changing segments; spare.go their files
 //	recover.go   opening after an end of any kind
 //	check.go     verifying by files; repair.go ending damaged logs; scrub.go in the background
 //	snapshot.go  what to copy for a backup
-//	cursor.go    reading; trim.go retention; producers.go idempotence
+//	cursor.go    reading; producers.go idempotence
+//	trim.go      giving up the beginning of a log; cut.go its end
 package wal

@@ -83,9 +83,23 @@ func TestSnapshotIsEqual(t *testing.T) {
 				next := s.base + rapid.Uint64Range(0, 5).Draw(t, "records")
 				e.fields = [4]uint64{s.id, 4096, next, uint64(l.lastTime) + 1}
 			default:
-				e.kind = rapid.SampledFrom([]editType{editSegmentAdded, editTrimmed, editProducersKnown, editLogRemoved}).Draw(t, "kind")
+				kinds := []editType{editSegmentAdded, editTrimmed, editProducersKnown, editLogRemoved}
+				last := l.last()
+				if last != nil {
+					kinds = append(kinds, editSegmentEnds, editSegmentDropped) // a cut
+				}
+				e.kind = rapid.SampledFrom(kinds).Draw(t, "kind")
 				e.fields = [4]uint64{l.next()}
 				switch e.kind {
+				case editSegmentEnds:
+					next := rapid.Uint64Range(last.base, last.next).Draw(t, "cut")
+					e.fields = [4]uint64{last.id, uint64(last.at), next, uint64(l.lastTime)}
+				case editSegmentDropped:
+					e.fields = [4]uint64{last.id}
+				case editTrimmed:
+					if last == nil { // a restart
+						e.fields = [4]uint64{rapid.Uint64Range(1, 100).Draw(t, "restart")}
+					}
 				case editSegmentAdded:
 					e.fields = [4]uint64{l.nextSegment, l.next()}
 				case editProducersKnown:
@@ -110,6 +124,33 @@ func TestSnapshotIsEqual(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestCutsThatCannotBe are refused: a manifest that says so is not one of ours.
+func TestCutsThatCannotBe(t *testing.T) {
+	for name, e := range map[string]edit{
+		"behind the end in bytes":   {kind: editSegmentEnds, log: 1, fields: [4]uint64{2, 9001, 15}},
+		"behind the end in records": {kind: editSegmentEnds, log: 1, fields: [4]uint64{2, 8000, 21}},
+		"before the segment":        {kind: editSegmentEnds, log: 1, fields: [4]uint64{2, 8000, 9}},
+		"not the last segment":      {kind: editSegmentEnds, log: 1, fields: [4]uint64{1, 8000, 5}},
+		"dropping the first":        {kind: editSegmentDropped, log: 1, fields: [4]uint64{1}},
+	} {
+		logs := make(catalogue)
+		for _, e := range []edit{
+			{kind: editLogAdded, log: 1, fields: [4]uint64{1, 1}},
+			{kind: editSegmentAdded, log: 1, fields: [4]uint64{1, 1}},
+			{kind: editSegmentSealed, log: 1, fields: [4]uint64{1, 9000, 10}},
+			{kind: editSegmentAdded, log: 1, fields: [4]uint64{2, 10}},
+			{kind: editSegmentSealed, log: 1, fields: [4]uint64{2, 9000, 20}},
+		} {
+			if err := logs.apply(e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := logs.apply(e); !errors.Is(err, failure.Corrupt) {
+			t.Errorf("%s: %v, want failure.Corrupt", name, err)
+		}
+	}
 }
 
 func TestManifestIsRewrittenWhenItHasGrown(t *testing.T) {

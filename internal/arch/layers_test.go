@@ -33,6 +33,7 @@ var layers = map[string]place{
 	"index":                         {10, "an index is a table, not a file"},
 	"segment":                       {20, "one file knows nothing of other files"},
 	"wal":                           {30, "a log knows no hash ranges, limits or names"},
+	"wal/*":                         {31, "it is kept in a log and knows nothing of what it is used for"},
 	"shard":                         {40, "storage must not know who serves it"},
 	"stream":                        {50, "the catalogue is below everything that offers it"},
 	"backup/store":                  {53, "a store keeps bytes and does not know what they are"},
