@@ -112,7 +112,7 @@ func (a *app) exit(err error) int {
 	if v.cause != "" {
 		fmt.Fprintf(a.Err, "  likely cause: %s\n", a.fill(v.cause))
 	}
-	if v.next != "" {
+	if v.next != "" && (a.addr != "" || !strings.Contains(v.next, "%s")) { // no server was talked to
 		fmt.Fprintf(a.Err, "  next: %s\n", a.fill(v.next))
 	}
 	return v.code

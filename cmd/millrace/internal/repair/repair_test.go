@@ -197,6 +197,9 @@ func (c *collected) emit(finding any) error {
 	return nil
 }
 
+// neverEnds is the context of calls that a test waits for.
+var neverEnds = context.Background()
+
 var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func smallSegments() wal.Options {
