@@ -20,6 +20,9 @@ NIGHTLY_CRASH_OPERATIONS ?= 4
 NIGHTLY_FLIPS ?= all
 NIGHTLY_MISDIRECT_BYTES ?= 16777216
 NIGHTLY_RAFT_GROUPS ?= 10000
+NIGHTLY_FULL_LOOPS ?= 1000
+NIGHTLY_POWER_CUTS ?= 1000
+NIGHTLY_SOAK ?= 2h
 
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
@@ -39,7 +42,7 @@ build: ## build bin/millrace
 	CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -o bin/millrace ./cmd/millrace
 
 .PHONY: test
-test: deps check test-unit test-race test-fuzz test-examples test-adapters test-peers test-bench ## everything a change must pass
+test: deps check test-unit test-race test-fuzz test-examples test-adapters test-peers test-powercut test-bench ## everything a change must pass
 	@echo "all passed"
 
 .PHONY: check
@@ -93,6 +96,16 @@ test-peers: deps ## vet and test the modules of the peers and of the S3 server; 
 		$(STEP) "$$dir: go test" go -C "$$dir" test -timeout 5m ./...; \
 	done
 
+.PHONY: test-powercut
+test-powercut: ## cut the power of a FUSE disk under real processes; fail and delay its syncs; soak for a moment
+	@if [ "$$(uname)" = Linux ]; then \
+		$(STEP) "tools/powercut: go mod tidy -diff" go -C tools/powercut mod tidy -diff; \
+		$(STEP) "tools/powercut: go vet" go -C tools/powercut vet ./...; \
+		$(STEP) "tools/powercut: go test" tools/powercut/test.sh; \
+	else \
+		echo "SKIPPED tools/powercut: it mounts FUSE file systems as Linux does"; \
+	fi
+
 .PHONY: test-bench
 test-bench: ## twenty seconds of the harness, from planned load to report; asserts nothing about time
 	@$(STEP) "bench smoke" tools/bench_smoke.sh
@@ -124,12 +137,13 @@ bench-docs: ## write docs/benchmarks.md again from the committed results
 	@go run ./cmd/millrace bench report bench/results/peers.json --markdown docs/benchmarks.md --png docs/images/bench
 
 .PHONY: nightly
-nightly: deps ## what takes hours: kill rounds, crash images, every bit and sector, long fuzzing
+nightly: deps ## what takes hours: kill rounds, crash images, full disks, power cuts, soak, every bit and sector, long fuzzing
 	MILLRACE_KILL_ROUNDS=$(NIGHTLY_KILL_ROUNDS) MILLRACE_CRASH_IMAGES=$(NIGHTLY_CRASH_IMAGES) \
 		MILLRACE_CRASH_OPERATIONS=$(NIGHTLY_CRASH_OPERATIONS) MILLRACE_FLIPS=$(NIGHTLY_FLIPS) \
-		MILLRACE_MISDIRECT_BYTES=$(NIGHTLY_MISDIRECT_BYTES) \
+		MILLRACE_MISDIRECT_BYTES=$(NIGHTLY_MISDIRECT_BYTES) MILLRACE_FULL_LOOPS=$(NIGHTLY_FULL_LOOPS) \
 		go test -count=1 -timeout 0 ./...
 	MILLRACE_RAFT_GROUPS=$(NIGHTLY_RAFT_GROUPS) go -C adapters/etcdraft test -count=1 -timeout 0 ./...
+	MILLRACE_POWER_CUTS=$(NIGHTLY_POWER_CUTS) MILLRACE_SOAK=$(NIGHTLY_SOAK) MILLRACE_SOAK_FAULT_EVERY=1m tools/powercut/test.sh
 	tools/fuzz.sh each $(NIGHTLY_FUZZ_SECONDS)
 
 .PHONY: clean

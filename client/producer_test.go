@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -131,6 +132,39 @@ func TestProducerUnderFaults(t *testing.T) {
 			}
 		})
 	})
+}
+
+// TestRefusalIsNotForEver refuses one batch while others are under way, to a
+// client that does not retry. The log misses a number from then on: the producer
+// must begin anew, or nothing of it would ever be written again.
+func TestRefusalIsNotForEver(t *testing.T) {
+	f := newFake(t)
+	f.create("orders", 1)
+	f.faults = func(number int) fault {
+		if number == 20 {
+			return faultRefuse
+		}
+		return faultNone
+	}
+	c := connect(t, f, client.WithRetryBudget(0))
+	var putters sync.WaitGroup
+	var refused atomic.Int64
+	for range 8 {
+		putters.Go(func() {
+			for range 20 {
+				if _, err := c.Put(t.Context(), "orders", record.Record{PartitionKey: "k"}); err != nil {
+					refused.Add(1)
+				}
+			}
+		})
+	}
+	putters.Wait()
+	if _, err := c.Put(t.Context(), "orders", record.Record{PartitionKey: "k"}); err != nil {
+		t.Errorf("after the refusal: %v", err)
+	}
+	if n := refused.Load(); n < 1 || n > 8 {
+		t.Errorf("%d records refused, one batch was", n)
+	}
 }
 
 // TestProducerGoesOnAfterRefusal loses one batch for good in the middle of many.

@@ -317,20 +317,24 @@ func (p *Producer) recover(r *round, l *lane) {
 // remedy does what gives the refused first batch of a lane another chance, and
 // reports whether there is such a thing.
 func (p *Producer) remedy(r *round, l *lane, first *batch) bool {
-	if r.now.Sub(first.opened) > p.client.options.retryBudget {
-		return false
-	}
 	err := first.failed.latest()
-	switch kind := failure.KindOf(err); kind {
-	case failure.SequenceGap:
+	kind := failure.KindOf(err)
+	if kind == failure.SequenceGap {
 		// The log has forgotten this producer, or a batch before was given up.
 		// Either way this one is not written, nor those behind it. A gap before the
-		// very first record makes no sense, and no new id would help.
+		// very first record makes no sense, and no new id would help. The retry
+		// budget does not matter: without a new id the lane would be of no use for
+		// ever.
 		if first.producer.Sequence == 0 {
 			return false
 		}
 		l.renew()
 		return true
+	}
+	if r.now.Sub(first.opened) > p.client.options.retryBudget {
+		return false
+	}
+	switch kind {
 	case failure.WrongShard, failure.NotFound:
 		moved, describeErr := p.reroute(l)
 		if describeErr == nil || !retryable(describeErr) {

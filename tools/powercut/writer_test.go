@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
@@ -34,7 +36,7 @@ func TestMain(m *testing.M) {
 		w.run(os.NewFile(3, "messages"))
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // writer is what the process is told to do.

@@ -9,7 +9,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
+
+// TestMain lets the thread that starts processes live: see starts.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/millrace-io/millrace/bench/target/process.init.func1.1"))
+}
 
 func alive(id int) bool { return !errors.Is(syscall.Kill(id, 0), syscall.ESRCH) }
 

@@ -7,10 +7,14 @@ import (
 	"path/filepath"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/millrace-io/millrace/examples/data"
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/record"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestDemoLeavesNothing(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
