@@ -114,6 +114,9 @@ func methodOf(d *result.Document) []string {
 	if len(d.Rows) > 0 {
 		lines = append(lines, "Every run of a peer stands beside a run of Millrace: same record, batch, clients and class of durability, in random order, each in a process of its own.", howToRead)
 	}
+	if hasOwn(d.Rows) {
+		lines = append(lines, ownNote)
+	}
 	return append(lines, "The warm-up is not in the figures.")
 }
 

@@ -217,6 +217,14 @@ func tally(rows []result.Row) string {
 // howToRead explains the columns of the table.
 const howToRead = "A ratio is that of a pair of runs side by side, above 1 where Millrace is better: the median of the pairs, and the least and the greatest of them. A row is even when some pairs went one way and some the other."
 
+// ownNote explains the rows that no peer is in.
+const ownNote = "Where no peer does the same, another variant of Millrace stands beside it (both ours), or nothing (ours alone): such a row has no winner."
+
+// hasOwn says that there are rows that no peer is in.
+func hasOwn(rows []result.Row) bool {
+	return slices.ContainsFunc(rows, func(r result.Row) bool { return r.Own })
+}
+
 // against renders a row of a closing list.
 func against(r *result.Row) string {
 	return fmt.Sprintf("%s, %s: %s, %s against our %s (%s)", r.Measure, r.Durability, r.Peer, side(r.Theirs, r.Unit), side(r.Ours, r.Unit), ratio(r.Median))
@@ -228,7 +236,11 @@ func closing(rows []result.Row) string {
 		return "\nno row: no peer ran\n"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s\n\n%s\n", howToRead, tally(rows))
+	fmt.Fprintf(&b, "\n%s\n", howToRead)
+	if hasOwn(rows) {
+		b.WriteString(ownNote + "\n")
+	}
+	fmt.Fprintf(&b, "\n%s\n", tally(rows))
 	list := func(title string, rows []*result.Row) {
 		if len(rows) == 0 {
 			fmt.Fprintf(&b, "%s: none\n", title)
