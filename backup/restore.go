@@ -10,10 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/millrace-io/millrace/backup/store"
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/internal/vfs"
+	"github.com/millrace-io/millrace/segment"
 )
 
 // partial marks a restore that has not got to its end.
@@ -51,8 +53,8 @@ func Restore(ctx context.Context, from store.Store, name, dir string, o RestoreO
 		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 			return nil, err
 		}
-		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
-		return synced{file}, err
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o640)
+		return synced{file, strings.HasSuffix(path, ".seg")}, err
 	})
 	if err == nil {
 		err = place(b, temporary, dir)
@@ -160,11 +162,46 @@ func place(b *Backup, temporary, dir string) error {
 	return nil
 }
 
-// synced is a file that is synced before it is closed.
-type synced struct{ *os.File }
+// synced is a file that is synced before it is closed. A segment gets the length
+// that it had: of one that was being written the backup holds what was written,
+// and a log takes a file that is shorter than its header says for damaged.
+type synced struct {
+	*os.File
+	segment bool
+}
 
 // Close implements io.Closer.
-func (s synced) Close() error { return errors.Join(s.Sync(), s.File.Close()) }
+func (s synced) Close() error {
+	var err error
+	if s.segment {
+		err = s.lengthen()
+	}
+	return errors.Join(err, s.Sync(), s.File.Close())
+}
+
+// lengthen makes a hole of what lacks. A header that cannot be read is left to
+// whoever opens the directory, as it was in the backup.
+func (s synced) lengthen() error {
+	page := make([]byte, segment.HeaderSize)
+	if _, err := s.ReadAt(page, 0); err != nil {
+		return ignoreEnd(err)
+	}
+	info, err := s.Stat()
+	if err != nil {
+		return err
+	}
+	if h, err := segment.ParseHeader(page); err == nil && h.Capacity > info.Size() {
+		return s.Truncate(h.Capacity)
+	}
+	return nil
+}
+
+func ignoreEnd(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
 
 // nowhere takes everything.
 type nowhere struct{}

@@ -177,9 +177,9 @@ func (s *Segment) Populate(off, n int64) error {
 	return nil
 }
 
-// StartWriteback asks the kernel to begin writing [off, off+n) to the device. It
+// BeginWriteback asks the kernel to begin writing [off, off+n) to the device. It
 // promises nothing.
-func (s *Segment) StartWriteback(off, n int64) {
+func (s *Segment) BeginWriteback(off, n int64) {
 	if s.access == AccessMappedStore {
 		_ = s.mapped.Unmap(off, n) // it only saves time
 	}

@@ -139,7 +139,7 @@ func (l *Log) pace(off int64) {
 		return
 	}
 	off &^= pageSize - 1 // the last page is about to be written again
-	l.active.segment.StartWriteback(l.writtenBack, off-l.writtenBack)
+	l.active.segment.BeginWriteback(l.writtenBack, off-l.writtenBack)
 	l.writtenBack = off
 }
 

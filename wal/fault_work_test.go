@@ -155,6 +155,18 @@ var faultWorks = []faultWork{
 		r.close(d)
 	}},
 	{name: "grown manifest", run: runManifest},
+	{name: "cut end", run: func(r *faultRun) {
+		d, l := r.open()
+		if l != nil {
+			r.append(l, 40, 1000)
+			kept := r.acked / 2
+			if kept > 0 {
+				r.acked = kept // whether the cut succeeds or not
+				r.note(l.CutAfter(context.Background(), kept))
+			}
+		}
+		r.close(d)
+	}},
 	{name: "unused segment", run: func(r *faultRun) {
 		d, l := r.open()
 		if l != nil {
@@ -454,6 +466,12 @@ func TestEveryFaultIsNamedAndLosesNothing(t *testing.T) {
 			t.Logf("%d faults of %d kinds", runs.Load(), len(cases))
 		})
 	}
+	// Files are read, and damaged ones settled, by commands whose own tests fail
+	// every call: these sites have no appends to lose.
+	elsewhere := []string{"wal/check.go", "wal/repair.go", "wal/snapshot.go"}
+	maps.DeleteFunc(sites.hit, func(name string, _ bool) bool {
+		return slices.ContainsFunc(elsewhere, func(file string) bool { return strings.HasPrefix(name, file+":") })
+	})
 	reached := 0
 	for _, name := range slices.Sorted(maps.Keys(sites.hit)) {
 		switch {
