@@ -154,6 +154,18 @@ var faultWorks = []faultWork{
 		}
 		r.close(d)
 	}},
+	{name: "logs that are gone", prepare: func(r *faultRun) {
+		prepareLogs(r)
+		d, _ := r.open()
+		r.note(d.RemoveLog(2))
+		r.die(d)
+	}, run: func(r *faultRun) {
+		d, l := r.open()
+		if l != nil {
+			r.append(l, 3, 100)
+		}
+		r.close(d)
+	}},
 	{name: "grown manifest", run: runManifest},
 	{name: "cut end", run: func(r *faultRun) {
 		d, l := r.open()
