@@ -114,7 +114,7 @@ func flipsWanted(t *testing.T) int64 {
 		}
 		return n
 	case testing.Short():
-		return 2_000
+		return 1_000
 	}
 	return 100_000
 }

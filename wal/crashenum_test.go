@@ -138,7 +138,7 @@ var enumDurabilities = []record.Durability{record.Group, record.Interval, record
 func TestCrashEnumeration(t *testing.T) {
 	n := 3
 	if testing.Short() {
-		n = 2
+		n = 1
 	}
 	if text := os.Getenv("MILLRACE_CRASH_OPERATIONS"); text != "" {
 		var err error

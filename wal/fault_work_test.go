@@ -153,6 +153,8 @@ var faultWorks = []faultWork{
 			r.append(l, 3, 100)
 		}
 		r.close(d)
+		d, _ = r.open() // which forgets it
+		r.close(d)
 	}},
 	{name: "logs that are gone", prepare: func(r *faultRun) {
 		prepareLogs(r)
