@@ -13,11 +13,13 @@ type waiter struct {
 	waitFor
 }
 
-// waitFor is what a goroutine waits for: a record, or a segment to be sealed.
+// waitFor is what a goroutine waits for: a record, a segment to be sealed, or
+// room.
 type waitFor struct {
 	last    uint64
 	durable bool
 	idle    bool // nor must a commit be at work, or have anything to do
+	room    bool // for one more staging buffer; not for a record
 	sealed  *segment.Segment
 }
 
@@ -38,6 +40,9 @@ func (l *Log) reached(last uint64, durable bool) bool {
 func (l *Log) happened(w waitFor) bool {
 	if w.sealed != nil {
 		return w.sealed.Sealed()
+	}
+	if w.room {
+		return l.staged < stagesMax
 	}
 	return l.reached(w.last, w.durable) && !(w.idle && (l.committing || l.pendingLocked()))
 }
@@ -98,7 +103,7 @@ func (l *Log) awaitLocked(ctx context.Context, what waitFor) error {
 		if l.refused != nil {
 			return l.refused
 		}
-		if what.sealed == nil && what.last >= l.next {
+		if what.sealed == nil && !what.room && what.last >= l.next {
 			return ErrCut // it was placed once
 		}
 		if what.durable && l.options.Durability != record.Group {
