@@ -28,9 +28,10 @@ type cut struct {
 	first uint64 // the oldest record kept
 	next  uint64 // sequence number to come
 	fresh bool   // first is not where the log began before
-	// removed is the oldest removed batch of each idempotent producer, as far as
-	// the removed frames can be read.
+	// removed is the oldest removed batch of each idempotent producer; unread says
+	// that not all removed frames could be read.
 	removed map[uint64]protocol.Producer
+	unread  bool
 }
 
 // CutAfter removes every record behind the given sequence number; the next
@@ -217,11 +218,12 @@ func (l *Log) findProducers(segments []*segment.Segment, c *cut) {
 	}
 	for _, s := range from {
 		if !s.Pin() {
+			c.unread = true
 			return
 		}
-		whole := collectProducers(s, off, c.removed)
+		c.unread = !collectProducers(s, off, c.removed)
 		l.dir.unpin(s)
-		if !whole {
+		if c.unread {
 			return
 		}
 		off = segment.HeaderSize
@@ -249,9 +251,8 @@ func collectProducers(s *segment.Segment, off int64, removed map[uint64]protocol
 	return true
 }
 
-// endOf returns the end of the frame whose last record has the sequence number,
-// with the frames without records that follow it: they may hold the promise that
-// it is durable.
+// endOf returns the end of the frame whose last record has the sequence number.
+// It does not look at what follows, which may be damaged.
 func endOf(s *segment.Segment, sequence uint64) (end int64, err error) {
 	var r segment.Reader
 	r.Reset(s)
@@ -268,14 +269,15 @@ func endOf(s *segment.Segment, sequence uint64) (end int64, err error) {
 		if err != nil {
 			return end, err
 		}
-		if last := h.Sequence + uint64(h.Count) - 1; h.Count > 0 && last > sequence {
-			if h.Sequence <= sequence {
-				return end, failure.New(failure.InvalidArgument, "cut",
-					"record %d is in the batch %d to %d, and a batch is whole or absent; cut after %d or %d", sequence, h.Sequence, last, h.Sequence-1, last)
-			}
-			break
-		}
 		end += h.Span()
+		switch last := h.Sequence + uint64(h.Count) - 1; {
+		case h.Count == 0 || last < sequence:
+		case last == sequence:
+			return end, nil
+		default:
+			return end, failure.New(failure.InvalidArgument, "cut",
+				"record %d is in the batch %d to %d, and a batch is whole or absent; cut after %d or %d", sequence, h.Sequence, last, h.Sequence-1, last)
+		}
 	}
 	return end, nil
 }
@@ -337,8 +339,11 @@ func (t *producerTable) rewound(c cut) producerTable {
 		s := *state
 		if s.last >= c.next {
 			first, found := c.removed[id]
-			if !found {
+			if !found && c.unread {
 				continue
+			}
+			if !found { // last is a bound since an earlier cut, and nothing was removed now
+				first = protocol.Producer{Epoch: s.epoch, Sequence: s.next}
 			}
 			for s.count > 0 && (s.batches[s.count-1].first >= c.next || s.epoch != first.Epoch) {
 				s.count--
