@@ -21,6 +21,9 @@ var ErrCut error = failure.New(failure.Conflict, "wal", "the log was cut before 
 // errCutting refuses appends while a cut is at work.
 var errCutting = failure.New(failure.Conflict, "wal", "the end of the log is being cut; append when that has returned")
 
+// restartMax leaves enough numbers for every log there will ever be.
+const restartMax = 1 << 62
+
 // cut is a decision about the end of a log.
 type cut struct {
 	keep  int    // segments that stay, the oldest
@@ -65,14 +68,14 @@ func (l *Log) CutAfter(ctx context.Context, sequence uint64) error {
 }
 
 // Restart removes every record, and the log continues with the sequence number
-// next, which may be higher or lower than before: what a replica does that
+// next, from 1 to 2^62, which may be higher or lower than before: what a replica does that
 // receives a snapshot in place of the records it lacks. Everything that is said
 // of [Log.CutAfter] holds, but for two things: idempotent producers are
 // forgotten and must begin a new epoch, and cursors at a record before next may
 // get failure.Trimmed instead of ErrCut.
 func (l *Log) Restart(ctx context.Context, next uint64) error {
-	if next == 0 {
-		return failure.New(failure.InvalidArgument, "restart", "sequence numbers begin at 1")
+	if next == 0 || next > restartMax {
+		return failure.New(failure.InvalidArgument, "restart", "sequence numbers begin at 1, and at %d at most", uint64(restartMax))
 	}
 	return l.cutEnd(ctx, func([]*segment.Segment) (cut, error) {
 		return cut{first: next, next: next, fresh: true}, nil

@@ -86,8 +86,10 @@ func TestCutRefusesWhatItCannotDo(t *testing.T) {
 	if err := l.CutAfter(ctx, 11); !errors.Is(err, failure.InvalidArgument) {
 		t.Errorf("behind the end: %v, want failure.InvalidArgument", err)
 	}
-	if err := l.Restart(ctx, 0); !errors.Is(err, failure.InvalidArgument) {
-		t.Errorf("restart at 0: %v, want failure.InvalidArgument", err)
+	for _, next := range []uint64{0, 1<<62 + 1, 1<<64 - 1} {
+		if err := l.Restart(ctx, next); !errors.Is(err, failure.InvalidArgument) {
+			t.Errorf("restart at %d: %v, want failure.InvalidArgument", next, err)
+		}
 	}
 	wantRecords(t, readAll(t, l, record.TrimHorizon()), 1, 10)
 	if err := l.Seal(ctx); err != nil {
