@@ -21,6 +21,9 @@ var ErrCut error = failure.New(failure.Conflict, "wal", "the log was cut before 
 // errCutting refuses appends while a cut is at work.
 var errCutting = failure.New(failure.Conflict, "wal", "the end of the log is being cut; append when that has returned")
 
+// restartMax leaves enough numbers for every log there will ever be.
+const restartMax = 1 << 62
+
 // cut is a decision about the end of a log.
 type cut struct {
 	keep  int    // segments that stay, the oldest
@@ -28,9 +31,10 @@ type cut struct {
 	first uint64 // the oldest record kept
 	next  uint64 // sequence number to come
 	fresh bool   // first is not where the log began before
-	// removed is the oldest removed batch of each idempotent producer, as far as
-	// the removed frames can be read.
+	// removed is the oldest removed batch of each idempotent producer; unread says
+	// that not all removed frames could be read.
 	removed map[uint64]protocol.Producer
+	unread  bool
 }
 
 // CutAfter removes every record behind the given sequence number; the next
@@ -64,14 +68,14 @@ func (l *Log) CutAfter(ctx context.Context, sequence uint64) error {
 }
 
 // Restart removes every record, and the log continues with the sequence number
-// next, which may be higher or lower than before: what a replica does that
+// next, from 1 to 2^62, which may be higher or lower than before: what a replica does that
 // receives a snapshot in place of the records it lacks. Everything that is said
 // of [Log.CutAfter] holds, but for two things: idempotent producers are
 // forgotten and must begin a new epoch, and cursors at a record before next may
 // get failure.Trimmed instead of ErrCut.
 func (l *Log) Restart(ctx context.Context, next uint64) error {
-	if next == 0 {
-		return failure.New(failure.InvalidArgument, "restart", "sequence numbers begin at 1")
+	if next == 0 || next > restartMax {
+		return failure.New(failure.InvalidArgument, "restart", "sequence numbers begin at 1, and at %d at most", uint64(restartMax))
 	}
 	return l.cutEnd(ctx, func([]*segment.Segment) (cut, error) {
 		return cut{first: next, next: next, fresh: true}, nil
@@ -220,11 +224,12 @@ func (l *Log) findProducers(segments []*segment.Segment, c *cut) {
 	}
 	for _, s := range from {
 		if !s.Pin() {
+			c.unread = true
 			return
 		}
-		whole := collectProducers(s, off, c.removed)
+		c.unread = !collectProducers(s, off, c.removed)
 		l.dir.unpin(s)
-		if !whole {
+		if c.unread {
 			return
 		}
 		off = segment.HeaderSize
@@ -252,9 +257,8 @@ func collectProducers(s *segment.Segment, off int64, removed map[uint64]protocol
 	return true
 }
 
-// endOf returns the end of the frame whose last record has the sequence number,
-// with the frames without records that follow it: they may hold the promise that
-// it is durable.
+// endOf returns the end of the frame whose last record has the sequence number.
+// It does not look at what follows, which may be damaged.
 func endOf(s *segment.Segment, sequence uint64) (end int64, err error) {
 	var r segment.Reader
 	r.Reset(s)
@@ -271,14 +275,15 @@ func endOf(s *segment.Segment, sequence uint64) (end int64, err error) {
 		if err != nil {
 			return end, err
 		}
-		if last := h.Sequence + uint64(h.Count) - 1; h.Count > 0 && last > sequence {
-			if h.Sequence <= sequence {
-				return end, failure.New(failure.InvalidArgument, "cut",
-					"record %d is in the batch %d to %d, and a batch is whole or absent; cut after %d or %d", sequence, h.Sequence, last, h.Sequence-1, last)
-			}
-			break
-		}
 		end += h.Span()
+		switch last := h.Sequence + uint64(h.Count) - 1; {
+		case h.Count == 0 || last < sequence:
+		case last == sequence:
+			return end, nil
+		default:
+			return end, failure.New(failure.InvalidArgument, "cut",
+				"record %d is in the batch %d to %d, and a batch is whole or absent; cut after %d or %d", sequence, h.Sequence, last, h.Sequence-1, last)
+		}
 	}
 	return end, nil
 }
@@ -340,8 +345,11 @@ func (t *producerTable) rewound(c cut) producerTable {
 		s := *state
 		if s.last >= c.next {
 			first, found := c.removed[id]
-			if !found {
+			if !found && c.unread {
 				continue
+			}
+			if !found { // last is a bound since an earlier cut, and nothing was removed now
+				first = protocol.Producer{Epoch: s.epoch, Sequence: s.next}
 			}
 			for s.count > 0 && (s.batches[s.count-1].first >= c.next || s.epoch != first.Epoch) {
 				s.count--

@@ -26,7 +26,7 @@ func (r *crashRun) cutEnd(l *Log) error {
 	}
 	restart := r.rng.IntN(6) == 0
 	if restart {
-		sequence = max(1, next-3+uint64(r.rng.IntN(9))) - 1
+		sequence = max(next, 3) - 3 + uint64(r.rng.IntN(9))
 	}
 	r.mu.Lock()
 	r.acked = min(r.acked, sequence)

@@ -18,6 +18,7 @@ import (
 	"github.com/millrace-io/millrace/internal/vfs/errorfs"
 	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/segment"
 )
 
 func mustCut(t testing.TB, l *Log, sequence uint64) {
@@ -85,8 +86,10 @@ func TestCutRefusesWhatItCannotDo(t *testing.T) {
 	if err := l.CutAfter(ctx, 11); !errors.Is(err, failure.InvalidArgument) {
 		t.Errorf("behind the end: %v, want failure.InvalidArgument", err)
 	}
-	if err := l.Restart(ctx, 0); !errors.Is(err, failure.InvalidArgument) {
-		t.Errorf("restart at 0: %v, want failure.InvalidArgument", err)
+	for _, next := range []uint64{0, 1<<62 + 1, 1<<64 - 1} {
+		if err := l.Restart(ctx, next); !errors.Is(err, failure.InvalidArgument) {
+			t.Errorf("restart at %d: %v, want failure.InvalidArgument", next, err)
+		}
 	}
 	wantRecords(t, readAll(t, l, record.TrimHorizon()), 1, 10)
 	if err := l.Seal(ctx); err != nil {
@@ -248,6 +251,48 @@ func TestProducersForgetWhatWasCut(t *testing.T) {
 				t.Fatalf("cut after %d: sending %d: %v, %v", cut, cut, r, err)
 			}
 		}
+	}
+}
+
+// TestProducersSurviveSeveralCuts: the second cut removes nothing of the producer,
+// of which only a bound is known since the first.
+func TestProducersSurviveSeveralCuts(t *testing.T) {
+	_, _, l := heap(t, Options{}, LogOptions{})
+	send := func(sequence uint32) error {
+		_, err := l.Append(context.Background(), makeRecords(1, 1, 100), protocol.Producer{ID: 7, Sequence: sequence})
+		return err
+	}
+	if err := send(0); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		mustAppend(t, l, i, 1, 100)
+	}
+	if err := send(1); err != nil {
+		t.Fatal(err)
+	}
+	mustCut(t, l, 4)
+	mustCut(t, l, 2)
+	if err := send(1); err != nil {
+		t.Errorf("what was removed, again: %v", err)
+	}
+}
+
+// TestProducersWhoseFramesAreDamaged are forgotten, and the cut succeeds.
+func TestProducersWhoseFramesAreDamaged(t *testing.T) {
+	disk, d, l := heap(t, Options{}, LogOptions{})
+	for i := range 4 {
+		if _, err := l.Append(context.Background(), makeRecords(1, 1, 100), protocol.Producer{ID: 7, Sequence: uint32(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, l = reopenClosed(t, d) // sealed: frames are verified when first read
+	span := ((*l.segments.Load())[0].Readable() - segment.HeaderSize) / 4
+	flip(t, disk, segmentFiles(t, disk)[0], segment.HeaderSize+2*span+50)
+	mustCut(t, l, 2)
+	wantRecords(t, readAll(t, l, record.AfterSequence(2)), 1, 0)
+	if _, err := l.Append(context.Background(), makeRecords(3, 1, 100), protocol.Producer{ID: 7, Sequence: 2}); !errors.Is(err, failure.SequenceGap) {
+		t.Errorf("got %v, want failure.SequenceGap: it must begin anew", err)
 	}
 }
 

@@ -40,7 +40,7 @@ func (l *Log) makeRoomLocked(ctx context.Context, span int64) (ready bool, err e
 		l.fill = nil
 	}
 	if l.staged >= stagesMax {
-		return false, l.awaitLocked(ctx, waitFor{last: l.written.Load() + 1})
+		return false, l.awaitLocked(ctx, waitFor{room: true})
 	}
 	l.beginStageLocked(span)
 	return true, nil

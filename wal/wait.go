@@ -13,12 +13,13 @@ type waiter struct {
 	waitFor
 }
 
-// waitFor is what a goroutine waits for: a record, a segment to be sealed, or a
-// tail to be made the active one.
+// waitFor is what a goroutine waits for: a record, a segment to be sealed, a tail
+// to be made the active one, or room.
 type waitFor struct {
 	last    uint64
 	durable bool
 	idle    bool // nor must a commit be at work, or have anything to do
+	room    bool // for one more staging buffer; not for a record
 	sealed  *segment.Segment
 	begun   *tail
 }
@@ -43,6 +44,8 @@ func (l *Log) happenedLocked(w waitFor) bool {
 		return w.sealed.Sealed()
 	case w.begun != nil:
 		return l.active == w.begun || l.tail != w.begun
+	case w.room:
+		return l.staged < stagesMax
 	}
 	return l.reached(w.last, w.durable) && !(w.idle && (l.committing || l.pendingLocked()))
 }
@@ -103,7 +106,7 @@ func (l *Log) awaitLocked(ctx context.Context, what waitFor) error {
 		if l.refused != nil {
 			return l.refused
 		}
-		if what.sealed == nil && what.last >= l.next {
+		if what.sealed == nil && !what.room && what.last >= l.next {
 			return ErrCut // it was placed once
 		}
 		if what.durable && l.options.Durability != record.Group {

@@ -18,6 +18,9 @@ import (
 // partitionKey is that of every entry.
 const partitionKey = "raft"
 
+// indexMax bounds the index of a snapshot: a log does not begin behind it.
+const indexMax = 1 << 62
+
 // Save makes durable what a Ready says must be, before its messages are sent:
 // the snapshot and the hard state, then the entries. If it fails the node must
 // not go on, except that it may call Save again with the same Ready after
@@ -126,6 +129,9 @@ func (s *Storage) applySnapshot(snap *pb.Snapshot, hard *pb.HardState) error {
 	base := position{snap.GetMetadata().GetIndex(), snap.GetMetadata().GetTerm()}
 	if known := s.snap.GetMetadata().GetIndex(); known != 0 && known >= base.index {
 		return raft.ErrSnapOutOfDate
+	}
+	if base.index >= indexMax {
+		return failure.New(failure.InvalidArgument, "etcdraft: snapshot", "index %d exceeds %d", base.index, uint64(indexMax))
 	}
 	values := map[string][]byte{
 		baseKey:    base.encode(),

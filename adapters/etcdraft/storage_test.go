@@ -202,6 +202,7 @@ func TestWhereMemoryStoragePanics(t *testing.T) {
 		"a gap within":            {s.Append(gap), failure.InvalidArgument},
 		"an entry too large":      {s.Append(entries(6, 1, 1, 17<<20)), failure.TooLarge},
 		"a snapshot too large":    {s.ApplySnapshot(&pb.Snapshot{Data: make([]byte, 9<<20), Metadata: &pb.SnapshotMetadata{Index: new(uint64(9))}}), failure.TooLarge},
+		"a snapshot of nowhere":   {s.ApplySnapshot(&pb.Snapshot{Metadata: &pb.SnapshotMetadata{Index: new(uint64(1 << 63))}}), failure.InvalidArgument},
 		"a snapshot of no effect": {s.ApplySnapshot(&pb.Snapshot{}), nil},
 	} {
 		if !errors.Is(c.err, c.want) {
