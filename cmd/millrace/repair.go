@@ -43,7 +43,8 @@ On a terminal a question is asked first; elsewhere --yes is needed. With
 			options := repair.Options{DryRun: dryRun, Aside: aside, Now: time.Now(), Places: placesOf(args[0])}
 			if !yes {
 				options.Confirm = func(o repair.Outcome) error {
-					return a.confirm("ending "+units.Plural(o.Damaged, "damaged log"), "repair", "repaired")
+					what := units.Plural(o.Damaged, "damaged log") + " before the damage"
+					return a.confirm(question{"End " + what, "ending " + what, "repair", "repair"})
 				}
 			}
 			return a.repair(a.drain, args[0], options, format)

@@ -47,7 +47,7 @@ On a terminal the name is asked for again; elsewhere --yes is needed.`,
 			return nil
 		}
 		if !yes {
-			if err := a.confirm("deleting "+what, name, "deleted"); err != nil {
+			if err := a.confirm(question{"Delete " + what, "deleting " + what, "the name", name}); err != nil {
 				return err
 			}
 		}
@@ -60,15 +60,23 @@ On a terminal the name is asked for again; elsewhere --yes is needed.`,
 	return cmd
 }
 
-// confirm asks for a word before something that cannot be undone.
-func (a *app) confirm(what, word, done string) error {
+// question is what is asked before something that cannot be undone.
+type question struct {
+	title string // "Delete orders"
+	doing string // "deleting orders"
+	hint  string // what to type, in words
+	word  string // what to type
+}
+
+// confirm asks.
+func (a *app) confirm(q question) error {
 	if !a.InTTY || !a.ErrTTY {
-		return usageErrorf("%s needs --yes where there is no terminal to ask", what)
+		return usageErrorf("%s needs --yes where there is no terminal to ask", q.doing)
 	}
-	fmt.Fprintf(a.Err, "About to go on with %s\nType %s to go on: ", what, word)
+	fmt.Fprintf(a.Err, "%s\nType %s to go on: ", q.title, q.hint)
 	answer, err := bufio.NewReader(a.In).ReadString('\n')
-	if strings.TrimSpace(answer) != word {
-		return usageErrorf("nothing is %s: %q is not %q", done, strings.TrimSpace(answer), word)
+	if strings.TrimSpace(answer) != q.word {
+		return usageErrorf("nothing is done: %q is not %q", strings.TrimSpace(answer), q.word)
 	}
 	_ = err // the answer is complete even if the input ends with it
 	return nil
