@@ -25,10 +25,14 @@ func TestEveryFaultLeavesARepairThatCanBeRepeated(t *testing.T) {
 	flip(t, disk, path.Join(data, segmentsOf(t, disk, data, 1)[1]), segment.HeaderSize+9000)
 	disk.SyncAll()
 	rng := rand.New(rand.NewPCG(3, 4))
+	step := 1
+	if testing.Short() {
+		step = 5 // under the race detector
+	}
 	for _, operation := range errorfs.Changing() {
 		for _, rule := range []errorfs.Rule{{Err: syscall.EIO}, {Err: syscall.ENOSPC, Sticky: true}} {
 			rule.Operations = []vfs.Operation{operation}
-			for rule.Nth = 1; rule.Nth < 1000; rule.Nth++ {
+			for rule.Nth = 1; rule.Nth < 1000; rule.Nth += step {
 				reached, err := repairWithFault(disk.Crash(rng), o, rule)
 				if err != nil {
 					t.Errorf("%v %d, %v: %v", operation, rule.Nth, rule.Err, err)
