@@ -162,7 +162,7 @@ func Open(ctx context.Context, from store.Store, name string) (*Backup, error) {
 	if err != nil {
 		return nil, fmt.Errorf("backup %s: %w", name, err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }() // it was only read
 	list, err := io.ReadAll(io.LimitReader(r, listBytesMax))
 	if err != nil {
 		return nil, fmt.Errorf("backup %s: %w", name, err)

@@ -115,7 +115,7 @@ func fetch(ctx context.Context, from store.Store, f File, to io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer object.Close()
+	defer func() { _ = object.Close() }() // it was only read
 	hash := sha256.New()
 	// One byte more than there should be shows an object that is too long.
 	n, err := io.Copy(io.MultiWriter(to, hash), io.LimitReader(object, f.Bytes+1))

@@ -21,7 +21,7 @@ func ReadPlaces(dir string) (map[uint64]Place, error) {
 	if err != nil {
 		return nil, failure.Wrap(openKind(err), "stream: open "+path, err)
 	}
-	defer database.Close()
+	defer func() { _ = database.Close() }() // it was only read
 	rows, err := (&catalogue{database}).load()
 	if err != nil {
 		return nil, err

@@ -94,7 +94,7 @@ func checkCatalogue(b []byte, scratch string) error {
 		if err != nil {
 			return failure.Wrap(openKind(err), "stream: snapshot of the catalogue", err)
 		}
-		defer database.Close()
+		defer func() { _ = database.Close() }() // it was only read
 		err = database.View(func(tx *bbolt.Tx) error {
 			return tx.ForEach(func(_ []byte, bucket *bbolt.Bucket) error {
 				return bucket.ForEach(func(_, _ []byte) error { return nil })
