@@ -168,8 +168,18 @@ func churn(ctx context.Context, t *testing.T, c *client.Client) {
 // A server writes, rolls, trims, creates and deletes streams; backups are taken
 // meanwhile, and each restores to everything that was acknowledged before it.
 func TestBackupOfALiveServer(t *testing.T) {
+	backends := map[string]wal.Backend{"mmap": wal.BackendMmap, "pread": wal.BackendPread}
+	if raceEnabled {
+		delete(backends, "mmap") // the race detector does not see mapped memory
+	}
+	for name, backend := range backends {
+		t.Run(name, func(t *testing.T) { backupLive(t, backend) })
+	}
+}
+
+func backupLive(t *testing.T, backend wal.Backend) {
 	s := millracetest.New(t, func(c *server.Config) {
-		c.Store.Backend = wal.BackendPread
+		c.Store.Backend = backend
 		c.Store.SegmentBytesMin, c.Store.SegmentBytesMax = 64<<10, 64<<10
 		c.Store.RetentionInterval = 5 * time.Millisecond
 	})
