@@ -75,7 +75,7 @@ func OpenDir(path string, o Options) (*Dir, error) {
 		return nil, spaceOr(failure.Unavailable, "open "+path, err)
 	}
 	if d.manifest, err = openManifest(o.FS, path, d.newSalt); err != nil {
-		return nil, errors.Join(err, d.lock.Close())
+		return nil, errors.Join(spaceOr(failure.Unavailable, "open "+path, err), d.lock.Close())
 	}
 	if err := d.removeStrayLogs(); err != nil {
 		return nil, errors.Join(err, d.manifest.close(), d.lock.Close())
