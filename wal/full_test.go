@@ -163,6 +163,35 @@ func TestSealOnAFullDisk(t *testing.T) {
 	wantRecords(t, readAll(t, l, record.TrimHorizon()), 1, c.acked[0])
 }
 
+// TestOpenOnAFullDisk opens a directory that has no room for a manifest: for
+// writing it is refused by name, and reading works.
+func TestOpenOnAFullDisk(t *testing.T) {
+	disk := crashfs.New(crashfs.Options{})
+	o := Options{FS: disk, Backend: BackendHeap, SegmentBytesMin: crowdSegment, SegmentBytesMax: crowdSegment, Seed: 1}
+	c := openCrowd(t, "/data", o, 1, LogOptions{})
+	if err := errors.Join(c.append(0), c.dir.Close()); err != nil {
+		t.Fatal(err)
+	}
+	disk.SetCapacity(1)
+	if _, err := OpenDir("/data", o); !errors.Is(err, failure.NoSpace) {
+		t.Errorf("open: %v, want failure.NoSpace", err)
+	}
+	d, err := OpenDirReadOnly("/data", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := d.OpenLog(1, LogOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantRecords(t, readAll(t, l, record.TrimHorizon()), 1, 1)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	disk.SetCapacity(0)
+	c.again(openCrowd(t, "/data", o, 1, LogOptions{})).verify(t)
+}
+
 // hasSpare reports whether the next segment is allocated.
 func (l *Log) hasSpare() bool {
 	l.mu.Lock()

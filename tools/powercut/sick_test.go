@@ -96,20 +96,21 @@ func (p *patients) verify(unsure int) {
 }
 
 // metric returns the lines of a metric, as Prometheus would read them.
-func (p *patients) metric(name string) string {
-	p.t.Helper()
-	request, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, "http://"+p.server.Admin+"/metrics", http.NoBody)
+func metric(t *testing.T, server *killtest.Process, name string) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+server.Admin+"/metrics", http.NoBody)
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
+	request.Close = true // the server may be another one the next time
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		p.t.Fatal(err)
+		t.Fatal(err)
 	}
 	var lines []string
 	for line := range strings.Lines(string(body)) {
@@ -138,7 +139,7 @@ func (p *patients) wantPoisoned(segment string) {
 		p.t.Errorf("%d events in the log of the server:\n%s", n, p.server.Log())
 	}
 	want := "millrace_wal_read_only_logs{stream=\"sick\"} 1\nmillrace_wal_read_only_logs{stream=\"well\"} 0"
-	if got := p.metric("millrace_wal_read_only_logs"); got != want {
+	if got := metric(p.t, p.server, "millrace_wal_read_only_logs"); got != want {
 		p.t.Errorf("metric:\n%s\nwant:\n%s", got, want)
 	}
 }
@@ -259,7 +260,7 @@ func TestSlowSync(t *testing.T) {
 	if log := server.Log(); !strings.Contains(log, "sync stalled") || !strings.Contains(log, "stream=sick") {
 		t.Errorf("the log of the server does not tell of the stall:\n%s", log)
 	}
-	if got := p.metric("millrace_wal_sync_stalls_total"); strings.Contains(got, "{stream=\"sick\"} 0") || got == "" {
+	if got := metric(t, server, "millrace_wal_sync_stalls_total"); strings.Contains(got, "{stream=\"sick\"} 0") || got == "" {
 		t.Errorf("metric:\n%s", got)
 	}
 	if err := errors.Join(server.Stop(), disk.Unmount()); err != nil {

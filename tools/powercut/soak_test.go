@@ -2,6 +2,7 @@ package powercut
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -135,7 +136,7 @@ func (s *soak) work(d time.Duration) {
 		s.round()
 		if n%10 == 9 {
 			s.verify()
-			s.usage.sample(s.t, s.server.Pid())
+			s.usage.sample(s.t, s.server)
 		}
 	}
 }
@@ -262,13 +263,22 @@ type usage struct {
 	series map[string][]float64
 }
 
-// sample looks at the process.
-func (u *usage) sample(t *testing.T, pid int) {
+// sample looks at the process. Of its segments only those count that no log has
+// any more: how many there are is a matter of retention.
+func (u *usage) sample(t *testing.T, server *killtest.Process) {
 	t.Helper()
-	now, err := processUsage(pid)
+	now, err := processUsage(server.Pid())
 	if err != nil {
 		t.Fatal(err)
 	}
+	line, segments := metric(t, server, "millrace_wal_segments"), 0.0
+	if _, err := fmt.Sscan(line[strings.LastIndex(line, " ")+1:], &segments); err != nil {
+		t.Fatalf("metric %q: %v", line, err)
+	}
+	now["descriptors of dropped segments"] = now["descriptors of segments"] - segments
+	now["mappings of dropped segments"] = now["mappings of segments"] - segments
+	delete(now, "descriptors of segments")
+	delete(now, "mappings of segments")
 	if u.first.IsZero() {
 		u.first, u.series = time.Now(), map[string][]float64{}
 	}
