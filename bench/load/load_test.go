@@ -97,15 +97,16 @@ func TestATargetThatCannotKeepUpIsNotFlattered(t *testing.T) {
 // TestThousandsShareLanes: with more workers than lanes nothing is lost.
 func TestThousandsShareLanes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const workers = 4*lanesMax + 1
-		outcome, err := virtual(t.Context(), Plan{Workers: workers, Warmup: time.Second, Duration: 10 * time.Second}, func(pacer) Operation {
-			return func(context.Context, int, int64, time.Duration) error { time.Sleep(time.Second); return nil }
+		const workers, each = 2*lanesMax + 1, 4
+		const service = time.Second / each
+		outcome, err := virtual(t.Context(), Plan{Workers: workers, Warmup: time.Second, Duration: time.Second}, func(pacer) Operation {
+			return func(context.Context, int, int64, time.Duration) error { time.Sleep(service); return nil }
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := outcome.Latency.Result()
-		if outcome.Operations != 10*workers || got.Count != 10*workers || got.P50 < int64(time.Second) || outcome.Elapsed != 10*time.Second {
+		if outcome.Operations != each*workers || got.Count != each*workers || got.P50 < int64(service) || outcome.Elapsed != time.Second {
 			t.Errorf("%d operations, %d latencies, p50 %s in %s", outcome.Operations, got.Count, time.Duration(got.P50), outcome.Elapsed)
 		}
 		if jitter := outcome.Jitter.Result(); jitter != nil {
