@@ -14,7 +14,7 @@ import (
 // the segment. Everything in them is written already when an append looks for
 // room: what it waits for is a buffer, not a record that nobody has appended.
 func TestAppendWhileAFullLogIsSealed(t *testing.T) {
-	disk, _, l := heap(t, Options{SegmentBytesMin: 256 << 10, StagingBytes: 4 << 10}, LogOptions{Durability: record.None})
+	disk, _, l := heap(t, Options{SegmentBytesMin: 256 << 10, StagingBytes: 4 << 10, Store: StoreStaged}, LogOptions{Durability: record.None})
 	ctx := context.Background()
 	mustAppend(t, l, 1, 1, 100) // the segment is there
 	waitIdle(l)
@@ -36,7 +36,7 @@ func TestAppendWhileAFullLogIsSealed(t *testing.T) {
 		}
 	}
 	l.mu.Lock()
-	l.sealAsked = l.leaveTailLocked()
+	l.sealAsked = l.leaveTailLocked(0)
 	l.mu.Unlock()
 	done := make(chan error, 2)
 	go func() {
