@@ -395,6 +395,9 @@ func (c *Cursor) Frames(maximum int) (f Frames, ok bool) {
 		if err != nil {
 			return Frames{}, false
 		}
+		if len(b) == 0 {
+			continue // the log was cut just now: available says what that means here
+		}
 		h := protocol.ParseFrameHeader(b)
 		if !c.continues(h) {
 			return Frames{}, false
