@@ -19,7 +19,7 @@ import (
 
 const (
 	// warmBytesMax bounds what is written to warm the page cache.
-	warmBytesMax = 1536 << 20
+	warmBytesMax = 1 << 30
 	// readyMax is how long followers have to be in place, deliverMax how long
 	// records have to arrive after the last was acknowledged.
 	readyMax   = 30 * time.Second

@@ -59,8 +59,8 @@ type Effort struct {
 // Quick is the effort of --quick for the peers' set: all in ten minutes.
 func Quick() Effort {
 	return Effort{
-		Rounds: 2, LongRounds: 1, Warmup: 300 * time.Millisecond, Test: 1200 * time.Millisecond,
-		Backlog: 1 << 30, BrokerBacklog: 64 << 20, Patience: 25 * time.Second, LongPatience: 90 * time.Second,
+		Rounds: 2, LongRounds: 1, Warmup: 150 * time.Millisecond, Test: 800 * time.Millisecond,
+		Backlog: 1 << 30, BrokerBacklog: 64 << 20, Patience: 15 * time.Second, LongPatience: 90 * time.Second,
 	}
 }
 
