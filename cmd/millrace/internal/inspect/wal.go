@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -155,6 +156,11 @@ func segmentFile(path, name string, states segmentStates) (finding SegmentFile, 
 	page := make([]byte, segment.HeaderSize)
 	n, _ := file.ReadAt(page, 0) // a short page fails its checks
 	header, err := segment.ParseHeader(page[:n])
+	if err != nil && n == len(page) && bytes.Count(page, []byte{0}) == n {
+		if named, ok := headerOfName(relative); ok && states.of(named.Log, named.Segment) == "beginning" {
+			header, err = named, nil // it gets its name first, and then its header
+		}
+	}
 	if err != nil {
 		finding.Error = err.Error()
 		return finding, true
@@ -162,6 +168,12 @@ func segmentFile(path, name string, states segmentStates) (finding SegmentFile, 
 	finding.Log, finding.Segment, finding.BaseSequence = header.Log, segmentName(header.Segment), header.Base
 	finding.State = states.of(header.Log, header.Segment)
 	return finding, true
+}
+
+// headerOfName returns what the path of a segment file says of it.
+func headerOfName(relative string) (h segment.Header, ok bool) {
+	n, err := fmt.Sscanf(filepath.ToSlash(relative), "log-%d/%020d-%016x.seg", &h.Log, &h.Base, &h.Segment)
+	return h, err == nil && n == 3
 }
 
 // opensMax bounds how often logs are opened again because retention was at work.
