@@ -58,12 +58,12 @@ check: deps ## formatting, vet on several systems, staticcheck, tidy modules
 
 .PHONY: test-unit
 test-unit: deps ## go test
-	@$(STEP) "go test" go test -timeout 8m ./...
+	@$(STEP) "go test" tools/test.sh -timeout 8m ./...
 
 .PHONY: test-race
 test-race: deps ## go test -race -short (needs a C compiler)
 	@if command -v "$$(go env CC)" >/dev/null; then \
-		$(STEP) "go test -race" env CGO_ENABLED=1 go test -race -short -timeout 10m ./...; \
+		$(STEP) "go test -race" env CGO_ENABLED=1 tools/test.sh -race -short -timeout 10m ./...; \
 	else \
 		echo "SKIPPED go test -race: it links C code, and there is no C compiler ($$(go env CC))"; \
 	fi
@@ -84,7 +84,7 @@ test-adapters: deps ## vet and test the adapters, which are modules of their own
 		dir=$$(dirname "$$module"); \
 		$(STEP) "$$dir: go mod tidy -diff" go -C "$$dir" mod tidy -diff; \
 		$(STEP) "$$dir: go vet" go -C "$$dir" vet ./...; \
-		$(STEP) "$$dir: go test" go -C "$$dir" test -timeout 5m ./...; \
+		$(STEP) "$$dir: go test" tools/test.sh -C "$$dir" -timeout 5m ./...; \
 	done
 
 .PHONY: test-peers
@@ -93,7 +93,7 @@ test-peers: deps ## vet and test the modules of the peers and of the S3 server; 
 		dir=$$(dirname "$$module"); \
 		$(STEP) "$$dir: go mod tidy -diff" go -C "$$dir" mod tidy -diff; \
 		$(STEP) "$$dir: go vet" go -C "$$dir" vet ./...; \
-		$(STEP) "$$dir: go test" go -C "$$dir" test -timeout 5m ./...; \
+		$(STEP) "$$dir: go test" tools/test.sh -C "$$dir" -timeout 5m ./...; \
 	done
 
 .PHONY: test-powercut

@@ -18,7 +18,8 @@ import (
 // may be called concurrently.
 //
 // An append places its frame into the staging buffer under mu, which decides
-// its sequence number, and then waits until a commit has written the buffer. A
+// its sequence number, and then waits until a commit has written the buffer; if
+// the log stores directly, there is no buffer, and the frame is where it belongs. A
 // commit is run by whoever finds that none is running: the appender itself,
 // without any hand-over, when it is alone, and a goroutine that lives as long
 // as there is more to write otherwise.

@@ -55,9 +55,10 @@ type Options struct {
 	Backend Backend
 	// Store is how segments are written. Default: StoreAuto.
 	Store Store
-	// SegmentBytesMin is the capacity of a log's first segment; each roll
-	// doubles it up to SegmentBytesMax. Defaults: 4 MiB and 256 MiB. A batch
-	// that needs more room gets a segment of its own size.
+	// SegmentBytesMin is the capacity of a log's first segment; each roll of a
+	// log that fills them fast makes it four times as large, up to
+	// SegmentBytesMax. Defaults: 4 MiB and 256 MiB. A batch that needs more room
+	// gets a segment of its own size.
 	SegmentBytesMin int64
 	SegmentBytesMax int64
 	// SegmentAgeMax rolls a segment that holds records and is older.
