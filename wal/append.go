@@ -197,7 +197,7 @@ func (p *placement) encode(b []byte, salt uint32) []byte {
 		b = append(b, p.payload...)
 	}
 	if p.payload == nil || p.salt != salt {
-		p.crc = protocol.Checksum(salt, b[protocol.FrameHeaderSize:])
+		p.crc, p.salt = protocol.Checksum(salt, b[protocol.FrameHeaderSize:]), salt
 	}
 	return b
 }

@@ -29,8 +29,7 @@ func (l *Log) store(ctx context.Context, p *placement, span int64) (record.Range
 	if span > mappedMax || l.dir.options.Backend != BackendMmap {
 		aside = l.dir.takeBuffer(span)
 		defer l.dir.giveBuffer(aside)
-		p.salt = l.salt.Load()
-		aside = p.encode(aside[:protocol.FrameHeaderSize], p.salt)
+		aside = p.encode(aside[:protocol.FrameHeaderSize], l.salt.Load())
 		clear(aside[len(aside):span])
 	}
 	r, err := l.storeFrame(ctx, p, span, aside)

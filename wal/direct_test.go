@@ -3,11 +3,13 @@ package wal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
 
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
 )
 
@@ -108,5 +110,42 @@ func TestDirectWaitDurable(t *testing.T) {
 	}
 	if err := l.WaitDurable(context.Background(), 101); !errors.Is(err, failure.InvalidArgument) {
 		t.Errorf("a record to come: %v", err)
+	}
+}
+
+// TestDirectChecksumOfAnEarlierSegment: the checksum of a payload was taken with
+// the salt of a segment, and another one has begun when the frame is placed.
+func TestDirectChecksumOfAnEarlierSegment(t *testing.T) {
+	for name, o := range map[string]Options{"mmap": {}, "pread": {Backend: BackendPread, Store: StoreDirect}} {
+		for _, size := range []int{100, 200 << 10} {
+			t.Run(fmt.Sprint(name, " ", size), func(t *testing.T) {
+				d := openDir(t, t.TempDir(), o)
+				l := openLog(t, d, 1, LogOptions{Durability: record.None})
+				mustAppend(t, l, 1, 1, 100)
+				p := l.placement(protocol.AppendBatch(nil, makeRecords(2, 1, size), none), 1, none)
+				if err := l.Seal(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				mustAppend(t, l, 2, 1, 100)
+				if l.salt.Load() == p.salt {
+					t.Fatal("no other segment has begun")
+				}
+				if _, err := l.place(context.Background(), &p, record.None); err != nil {
+					t.Fatal(err)
+				}
+				c, err := l.Cursor(record.TrimHorizon())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				read := 0
+				for c.TryNext() {
+					read++
+				}
+				if read != 3 || c.Err() != nil {
+					t.Errorf("%d records of 3, then %v", read, c.Err())
+				}
+			})
+		}
 	}
 }
