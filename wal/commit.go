@@ -26,7 +26,7 @@ const (
 
 // pendingLocked reports whether a commit would have something to do.
 func (l *Log) pendingLocked() bool {
-	return l.fill != nil || len(l.queue) > 0 || l.sealAsked != nil ||
+	return l.fill != nil || len(l.queue) > 0 || l.sealAsked != nil || l.syncAsked ||
 		l.wantSync && l.durable.Load() < l.written.Load() ||
 		l.direct && (l.loose >= writebackStep || l.tail != nil && l.tail != l.active)
 }
@@ -96,8 +96,8 @@ func (l *Log) commit() {
 		l.fill = nil
 	}
 	sync := l.wantSync || l.options.Durability == record.Group
-	seal := l.sealAsked
-	l.wantSync, l.sealAsked = false, nil
+	seal, own := l.sealAsked, l.syncAsked
+	l.wantSync, l.sealAsked, l.syncAsked = false, nil, false
 	m := l.markLocked()
 	l.mu.Unlock()
 
@@ -110,7 +110,7 @@ func (l *Log) commit() {
 	}
 	sync = sync || l.options.Durability == record.Interval && l.unsynced > l.dir.options.UnsyncedBytesMax
 	if err == nil && sync {
-		err = l.sync()
+		err = l.settle(stages, own)
 	}
 	l.publish(stages, m, err)
 	l.scratch = stages[:0]
@@ -150,13 +150,18 @@ func (l *Log) sync() error {
 			return err
 		}
 	}
-	if l.unsynced == 0 {
+	if l.active == nil || l.unsynced == 0 && !l.active.journaled {
 		return nil
 	}
 	if err := l.syncFile(l.active.segment); err != nil {
 		return err
 	}
 	l.unsynced = 0
+	if l.active.journaled {
+		l.mu.Lock()
+		l.active.journaled = false
+		l.mu.Unlock()
+	}
 	return nil
 }
 
@@ -187,6 +192,9 @@ func (l *Log) syncFile(s *segment.Segment) error {
 func (l *Log) publish(stages []*stage, m mark, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if len(stages) == 1 && stages[0].used < stagingSmall/2 {
+		l.wide = false
+	}
 	for i, s := range stages {
 		if err == nil {
 			l.publishLocked(s.tail, s.off+int64(s.used), s.next-1)

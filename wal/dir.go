@@ -40,12 +40,13 @@ type Dir struct {
 	readOnly bool
 	lock     io.Closer // nil when read-only
 	manifest *manifest // nil when read-only
+	journal  *journal  // nil when read-only
 	logs     catalogue // what the manifest said, when read-only
 
 	syncs   chan struct{} // one token per running fdatasync
-	buffers chan []byte   // free staging buffers of StagingBytes
-	large   sync.Pool     // of *[]byte: larger buffers that were used once
-	waiters sync.Pool     // of *waiter
+	zeroing chan struct{} // one token: a step of zeroing a spare
+	buffers buffers
+	waiters sync.Pool // of *waiter
 
 	mu     sync.Mutex // guards the fields below; taken before the manifest's lock and never with a log's
 	open   map[uint64]*Log
@@ -81,6 +82,10 @@ func OpenDir(path string, o Options) (*Dir, error) {
 		return nil, errors.Join(spaceOr(failure.Unavailable, "open "+path, err), d.lock.Close())
 	}
 	if err := d.removeStrayLogs(); err != nil {
+		return nil, errors.Join(spaceOr(failure.Unavailable, "open "+path, err), d.manifest.close(), d.lock.Close())
+	}
+	d.journal = newJournal(d)
+	if err := d.journal.replay(d.manifest.logs); err != nil {
 		return nil, errors.Join(spaceOr(failure.Unavailable, "open "+path, err), d.manifest.close(), d.lock.Close())
 	}
 	d.scrubber = startScrubber(d)
@@ -134,7 +139,8 @@ func newDir(path string, o Options) *Dir {
 	d := &Dir{
 		path: path, options: o, open: make(map[uint64]*Log),
 		syncs:   make(chan struct{}, o.SyncsMax),
-		buffers: make(chan []byte, 16),
+		zeroing: make(chan struct{}, 1),
+		buffers: newBuffers(o.StagingBytes),
 		waiters: sync.Pool{New: newWaiter},
 	}
 	if o.Seed != 0 {
@@ -369,6 +375,9 @@ func (d *Dir) Close() error {
 	d.mu.Unlock()
 	d.scrubber.end()
 	var errs []error
+	if !d.readOnly {
+		d.journal.end()
+	}
 	for _, l := range logs {
 		if l != nil {
 			errs = append(errs, l.Close())
@@ -376,7 +385,7 @@ func (d *Dir) Close() error {
 	}
 	d.background.Wait()
 	if !d.readOnly {
-		errs = append(errs, d.manifest.close(), d.lock.Close())
+		errs = append(errs, d.journal.close(), d.manifest.close(), d.lock.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -388,36 +397,6 @@ func (d *Dir) unpin(s *segment.Segment) {
 		// An error of unmap, or of closing a file that is synced or only
 		// read, leaves nothing to do.
 		d.background.Go(func() { _ = release() })
-	}
-}
-
-// takeBuffer returns a staging buffer of at least n bytes.
-func (d *Dir) takeBuffer(n int64) []byte {
-	if n > d.options.StagingBytes {
-		if b, ok := d.large.Get().(*[]byte); ok && int64(cap(*b)) >= n {
-			return *b
-		}
-		return make([]byte, n)
-	}
-	select {
-	case b := <-d.buffers:
-		return b
-	default:
-		return make([]byte, d.options.StagingBytes)
-	}
-}
-
-// giveBuffer takes a buffer back.
-func (d *Dir) giveBuffer(b []byte) {
-	b = b[:cap(b)]
-	if int64(cap(b)) > d.options.StagingBytes {
-		large := b // a variable of its own: b would be on the heap in every call
-		d.large.Put(&large)
-		return
-	}
-	select {
-	case d.buffers <- b:
-	default:
 	}
 }
 

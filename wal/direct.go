@@ -27,8 +27,8 @@ const (
 func (l *Log) store(ctx context.Context, p *placement, span int64) (record.Range, error) {
 	var aside []byte
 	if span > mappedMax || l.dir.options.Backend != BackendMmap {
-		aside = l.dir.takeBuffer(span)
-		defer l.dir.giveBuffer(aside)
+		aside = l.dir.buffers.take(span)
+		defer l.dir.buffers.give(aside)
 		aside = p.encode(aside[:protocol.FrameHeaderSize], l.salt.Load())
 		clear(aside[len(aside):span])
 	}

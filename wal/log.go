@@ -41,11 +41,13 @@ type Log struct {
 	fill       *stage // being filled; nil when there is nothing in it
 	queue      []*stage
 	staged     int      // stages that are filled, queued or being written
+	wide       bool     // stages take wide buffers: small ones filled up lately
 	loose      int64    // bytes stored directly since the last commit looked
 	idle       []*stage // to be used again; at most stagesMax
 	committing bool     // a commit is running or about to
 	wantSync   bool     // the next commit must sync whatever the mode
 	sealAsked  *tail    // the next commit must seal this one if it is still active
+	syncAsked  bool     // the next commit must sync the segment itself
 	behind     []*tail  // left segments that wait for their sync, oldest first
 	waiters    []*waiter
 	released   int // waiters that the last wake-up let go
@@ -101,6 +103,10 @@ type tail struct {
 	footer    int64 // its offset, once written
 	unsynced  int64 // bytes that wait for the sync, while it is behind
 	room      int64 // promised in the manifest for the edits of its seal
+	// Of the journal: bytes of it are durable in its files only (stored under mu),
+	// and the newest of them (guarded by the journal's lock).
+	journaled  bool
+	generation uint64
 }
 
 // stage is one staging buffer and where it goes.
@@ -117,6 +123,7 @@ type stage struct {
 type counters struct {
 	appends, records, bytes      uint64 // guarded by mu
 	syncs, syncNanos, syncStalls atomic.Uint64
+	journaled                    atomic.Uint64
 	scrubbed, damaged            atomic.Uint64
 	unsynced                     int64 // guarded by mu: at the end of the last commit
 	readOnly                     atomic.Bool
@@ -135,6 +142,9 @@ type Stats struct {
 	// SyncTime the fdatasync calls.
 	Appends, Records, AppendedBytes, Syncs uint64
 	SyncTime                               time.Duration
+	// JournaledCommits counts the commits that a sync of the directory's journal
+	// made durable, together with those of other logs.
+	JournaledCommits uint64
 	// SyncStalls counts the fdatasync calls that took longer than 100 ms.
 	SyncStalls uint64
 	// ScrubbedBytes is what the scrubber has read, DamagedSegments how many
@@ -180,7 +190,7 @@ func (l *Log) Stats() Stats {
 		First: l.first.Load(), Next: l.Next(), Written: l.written.Load(), Durable: l.durable.Load(),
 		Segments: len(segments),
 		Syncs:    l.stats.syncs.Load(), SyncTime: time.Duration(l.stats.syncNanos.Load()),
-		SyncStalls:    l.stats.syncStalls.Load(),
+		SyncStalls: l.stats.syncStalls.Load(), JournaledCommits: l.stats.journaled.Load(),
 		ScrubbedBytes: l.stats.scrubbed.Load(), DamagedSegments: l.stats.damaged.Load(),
 		ReadOnly: l.stats.readOnly.Load(),
 	}
@@ -224,7 +234,7 @@ func (l *Log) poisonLocked(err error) {
 }
 
 func (l *Log) dropLocked(s *stage) {
-	l.dir.giveBuffer(s.buffer)
+	l.dir.buffers.give(s.buffer)
 	*s = stage{}
 	l.idle = append(l.idle, s)
 	l.staged--
@@ -291,6 +301,9 @@ func (l *Log) Close() error {
 	if l.refused == nil {
 		// A segment that was left earlier may still have stages in the queue.
 		err = l.awaitLocked(context.Background(), waitFor{last: l.next - 1, durable: true})
+	}
+	if l.refused == nil && l.active != nil {
+		err = errors.Join(err, l.checkpointLocked(l.active))
 	}
 	// Also after damage or a failed write: whoever waits at the tail of a closed
 	// log must hear that it is closed.

@@ -76,6 +76,14 @@ type Options struct {
 	// SyncsMax is how many fdatasync calls run at once in the directory.
 	// Default: 8.
 	SyncsMax int
+	// JournalLogs is how many logs with record.Group must be syncing at once for
+	// their small commits to share one sync, by way of the directory's journal: see
+	// docs/design/0017. With 1 they do so always. Default: 4.
+	JournalLogs int
+	// JournalBytes is the size of each of the two files of the journal, which are
+	// made when it is first used; negative means that there is none.
+	// Default: 128 MiB.
+	JournalBytes int64
 	// ScrubBytesPerSecond is how fast closed segments are read and verified in
 	// the background, over and over, to find rot. Default: 0, not at all.
 	ScrubBytesPerSecond int64
@@ -108,6 +116,10 @@ type EventListener struct {
 	// written. It is told once for each opening of the directory, and nothing
 	// else comes of it.
 	SegmentDamaged func(log, segment uint64, err error)
+	// JournalLeft: the directory's journal met an error, for instance a full
+	// disk, and logs sync their own segments until the directory is opened again.
+	// No record is affected.
+	JournalLeft func(err error)
 	// Recovered: a log was opened after an unclean end.
 	Recovered func(log uint64, report Recovery)
 }
@@ -138,6 +150,8 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.UnsyncedBytesMax, 64<<20)
 	setDefault(&o.ProducersMax, 1024)
 	setDefault(&o.SyncsMax, 8)
+	setDefault(&o.JournalLogs, 4)
+	setDefault(&o.JournalBytes, 128<<20)
 	if o.FS == nil {
 		o.FS = vfs.OS()
 	}
@@ -153,6 +167,9 @@ func (o Options) withDefaults() (Options, error) {
 			"staging bytes (%d) must be at least 4 KiB and at most unsynced bytes max (%d)", o.StagingBytes, o.UnsyncedBytesMax)
 	case o.ProducersMax < 1 || o.SyncsMax < 1 || o.SegmentAgeMax < 0 || o.ScrubBytesPerSecond < 0:
 		return o, failure.New(failure.InvalidArgument, "wal options", "limits must be positive")
+	case o.JournalLogs < 1 || o.JournalBytes > 0 && (o.JournalBytes < 64<<10 || o.JournalBytes > 1<<30 || o.JournalBytes%pageSize != 0):
+		return o, failure.New(failure.InvalidArgument, "wal options",
+			"journal logs (%d) must be positive, and journal bytes (%d) whole pages from 64 KiB to 1 GiB, or negative", o.JournalLogs, o.JournalBytes)
 	case o.Store == StoreMapped && o.Backend != BackendMmap:
 		return o, failure.New(failure.InvalidArgument, "wal options", "the mapped store needs the mmap backend")
 	case o.Backend > BackendHeap || o.Store > StoreDirect:

@@ -36,6 +36,7 @@ func (l *Log) makeRoomLocked(ctx context.Context, span int64) (ready bool, err e
 		if l.fill.tail == t && int64(len(l.fill.buffer)-l.fill.used) >= span {
 			return true, nil
 		}
+		l.wide = true
 		l.queue = append(l.queue, l.fill)
 		l.fill = nil
 	}
@@ -54,7 +55,11 @@ func (l *Log) beginStageLocked(span int64) {
 	} else {
 		s = new(stage)
 	}
-	*s = stage{tail: l.tail, off: l.tail.off, buffer: l.dir.takeBuffer(span), next: l.next}
+	n := span
+	if l.wide {
+		n = max(n, l.dir.options.StagingBytes)
+	}
+	*s = stage{tail: l.tail, off: l.tail.off, buffer: l.dir.buffers.take(n), next: l.next}
 	l.fill = s
 	l.staged++
 }
@@ -211,7 +216,7 @@ func (l *Log) prepareLocked() {
 		}
 		l.mu.Unlock()
 		if s != nil && zero {
-			s.zero()
+			s.zero(l.dir.zeroing)
 		}
 	})
 }

@@ -64,22 +64,36 @@ func (s *spare) isTaken() bool {
 // in the file system's journal. It stops when the spare is taken; errors are
 // left to the writes that follow. A log that fills its segments faster than this
 // goes on in a spare that is zeroed in part.
-func (s *spare) zero() {
+//
+// One step at a time is done in the whole directory, with its rest: sixteen logs
+// that zero at once leave the device little for their syncs. turn has one token.
+func (s *spare) zero(turn chan struct{}) {
 	defer close(s.zeroed)
 	zeroes := make([]byte, zeroStep)
-	rest := time.NewTimer(0)
-	defer rest.Stop()
 	for off := int64(0); off < s.capacity; off += zeroStep {
 		select {
-		case <-rest.C:
+		case turn <- struct{}{}:
 		case <-s.taken:
 			return
 		}
 		began := time.Now()
-		if !s.zeroAt(zeroes[:min(zeroStep, s.capacity-off)], off) {
+		more := s.zeroAt(zeroes[:min(zeroStep, s.capacity-off)], off) && s.rest(zeroRest*time.Since(began))
+		<-turn
+		if !more {
 			return
 		}
-		rest.Reset(zeroRest * time.Since(began))
+	}
+}
+
+// rest lets time pass and reports whether the spare was not taken meanwhile.
+func (s *spare) rest(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.taken:
+		return false
 	}
 }
 

@@ -14,7 +14,7 @@ type waiter struct {
 }
 
 // waitFor is what a goroutine waits for: a record, a segment to be sealed, a tail
-// to be made the active one, or room.
+// to be made the active one or to be synced itself, or room.
 type waitFor struct {
 	last    uint64
 	durable bool
@@ -22,6 +22,7 @@ type waitFor struct {
 	room    bool // for one more staging buffer; not for a record
 	sealed  *segment.Segment
 	begun   *tail
+	settled *tail // nothing in it is durable by the journal alone
 }
 
 // newWaiter serves the pool of a directory: waiters are reused, so that waiting
@@ -44,6 +45,8 @@ func (l *Log) happenedLocked(w waitFor) bool {
 		return w.sealed.Sealed()
 	case w.begun != nil:
 		return l.active == w.begun || l.tail != w.begun
+	case w.settled != nil:
+		return !w.settled.journaled
 	case w.room:
 		return l.staged < stagesMax
 	}
