@@ -31,6 +31,8 @@ type Damage struct {
 	Complete bool
 	// Unlisted says that the manifest does not know the segment.
 	Unlisted bool
+	// Journal says that File is one of the journal and belongs to no log.
+	Journal bool
 	// Behind are the files of the segments that follow, which a log that ends
 	// here loses. None when Complete.
 	Behind []string

@@ -146,6 +146,9 @@ func newCrashRun(seed uint64, wrap func(vfs.FS) vfs.FS) *crashRun {
 		StagingBytes: 4 << 10, UnsyncedBytesMax: 1 << 20, Seed: seed + 1,
 	}
 	r.log.Durability = []record.Durability{record.Group, record.Group, record.Interval, record.None}[seed%4]
+	if seed%8 < 4 {
+		r.options.JournalLogs, r.options.JournalBytes = 1, 64<<10
+	}
 	r.disk = crashfs.New(crashfs.Options{})
 	return r
 }
@@ -301,6 +304,9 @@ func (r *crashRun) live(steps int) error {
 	}
 	if err := r.repeatLast(l); err != nil {
 		return err
+	}
+	if r.options.JournalLogs == 1 {
+		d.journal.ready()
 	}
 	for range steps {
 		if err := r.step(l); err != nil {
@@ -498,6 +504,7 @@ func TestCrashImagesFindALie(t *testing.T) {
 	for name, lie := range map[string]lyingFS{
 		"segments are not synced":        {file: "spare"},
 		"the manifest is not synced":     {file: "MANIFEST"},
+		"the journal is not synced":      {file: "journal-"},
 		"the log's folder is not synced": {dir: "log-1"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -109,6 +109,9 @@ func OpenDirReadOnly(path string, o Options) (*Dir, error) {
 	if number == 0 {
 		return nil, failure.New(failure.NotFound, "open "+path, "it holds no MANIFEST: this is not a data directory")
 	}
+	if err := checkJournals(o.FS, path, logs); err != nil {
+		return nil, spaceOr(failure.Unavailable, "open "+path, err)
+	}
 	d.logs = logs
 	return d, nil
 }

@@ -196,6 +196,14 @@ var faultWorks = []faultWork{
 		}
 		r.close(d)
 	}},
+	{name: "journal", options: Options{JournalLogs: 1, JournalBytes: 64 << 10, Backend: BackendPread}, run: runJournal},
+	{name: "journal after a crash", options: Options{JournalLogs: 1, JournalBytes: 64 << 10, SegmentBytesMin: 64 << 10, SegmentBytesMax: 64 << 10}, prepare: func(r *faultRun) {
+		d, l := r.open()
+		d.journal.ready()
+		r.append(l, 20, 1000) // into both files
+		r.die(d)
+		r.note(putFile(r.options.FS.(*crashfs.FS), filepath.Join(r.path, journalTempPrefix+"1"+spareSuffix), nil))
+	}, run: runAgain},
 	{
 		name: "write-back", log: LogOptions{Durability: record.None}, only: []vfs.Operation{vfs.OperationStartWriteback},
 		options: Options{SegmentBytesMin: 12 << 20, SegmentBytesMax: 12 << 20}, run: func(r *faultRun) {
@@ -266,6 +274,19 @@ func prepareLostEnd(r *faultRun) {
 	r.note(d.manifest.commit(edit{kind: editSegmentAdded, log: 1, fields: [4]uint64{h.Segment, h.Base}}))
 	r.die(d)
 	r.note(putFile(r.options.FS.(*crashfs.FS), filepath.Join(r.path, "log-1", segmentName(h.Base, h.Segment)), append(h.Encode(), make([]byte, 12<<10)...)))
+}
+
+// runJournal uses the journal until its files have changed more than once.
+func runJournal(r *faultRun) {
+	d, l := r.open()
+	if l != nil {
+		d.journal.ready()
+		for range 8 {
+			r.append(l, 10, 1000)
+			d.background.Wait() // for the checkpoint, so that there is a file to change to
+		}
+	}
+	r.close(d)
 }
 
 // prepareLogs leaves two logs, and the folder of one that was never used.

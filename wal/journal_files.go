@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/internal/vfs"
 )
 
@@ -275,7 +276,7 @@ func (j *journal) close() error {
 			errs = append(errs, j.dir.options.FS.Remove(f.path))
 		}
 	}
-	return errors.Join(errs...)
+	return spaceOr(failure.Unavailable, "close the journal", errors.Join(errs...))
 }
 
 // needed reports whether a segment has bytes that only the journal made durable.

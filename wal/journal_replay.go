@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type journalSource struct {
 	path       string
 	generation uint64
 	size       int64
+	damage     error // a bad batch with a good one behind it, once walked
 }
 
 // segmentKey names a segment in the whole directory.
@@ -42,9 +44,30 @@ func (j *journal) replay(logs catalogue) error {
 	files, dir := j.dir.options.FS, j.dir.path
 	sources, err := openJournals(files, dir)
 	defer closeJournals(sources)
+	for _, s := range sources {
+		j.files.generation = max(j.files.generation, s.generation+1)
+	}
+	if err == nil {
+		err = putAllBack(files, dir, sources, logs)
+	}
+	for _, s := range sources {
+		if err == nil {
+			err = s.damage
+		}
+	}
 	if err != nil {
 		return err
 	}
+	for _, s := range sources {
+		if err := files.Remove(s.path); err != nil {
+			return fmt.Errorf("wal: remove %s: %w", s.path, err)
+		}
+	}
+	return removeJournalTemps(files, dir)
+}
+
+// putAllBack writes the entries of all good batches to where they belong.
+func putAllBack(files vfs.FS, dir string, sources []*journalSource, logs catalogue) error {
 	places, err := collectJournals(sources, logs)
 	if err != nil {
 		return err
@@ -55,13 +78,7 @@ func (j *journal) replay(logs catalogue) error {
 			return err
 		}
 	}
-	for _, s := range sources {
-		if err := files.Remove(s.path); err != nil {
-			return fmt.Errorf("wal: remove %s: %w", s.path, err)
-		}
-		j.files.generation = max(j.files.generation, s.generation+1)
-	}
-	return removeJournalTemps(files, dir)
+	return nil
 }
 
 func compareSegments(a, b segmentKey) int {
@@ -143,34 +160,33 @@ func collectJournals(sources []*journalSource, logs catalogue) (map[segmentKey][
 }
 
 // walk hands the entries of all good batches to visit, with the place of their
-// bytes in the file. A bad batch that has a good one behind it is an error.
+// bytes in the file. A bad batch that has a good one behind it is noted as damage:
+// it was durable once.
 func (s *journalSource) walk(visit func(at int64, e journalEntry) error) error {
-	off, last := int64(0), uint32(0)
-	for {
-		number, span, err := s.batch(off, visit)
+	s.damage = nil
+	last := uint32(0)
+	for off := int64(0); off < s.size; {
+		number, span, err := s.batch(off, last+1, visit)
 		if err != nil {
 			return err
 		}
-		if span == 0 || number != last+1 {
-			break
+		if span == 0 {
+			off += pageSize
+			continue
+		}
+		if number != last+1 && s.damage == nil {
+			s.damage = failure.New(failure.Corrupt, "wal",
+				"%s: batch %d is damaged, and the one at offset %d was written after it: some acknowledged records may be in it only; run `millrace repair`",
+				s.path, last+1, off)
 		}
 		off, last = off+span, number
-	}
-	for later := off + pageSize; later < s.size; later += pageSize {
-		number, span, err := s.batch(later, func(int64, journalEntry) error { return nil })
-		if err != nil {
-			return err
-		}
-		if span != 0 && number > last {
-			return failure.New(failure.Corrupt, "wal",
-				"%s: batch %d at offset %d is damaged: the one at %d was written after it", s.path, last+1, off, later)
-		}
 	}
 	return nil
 }
 
-// batch reads the batch at off; its span is 0 if there is none that is good.
-func (s *journalSource) batch(off int64, visit func(at int64, e journalEntry) error) (number uint32, span int64, err error) {
+// batch reads the batch at off; its span is 0 if there is none that is good and
+// has at least that number.
+func (s *journalSource) batch(off int64, least uint32, visit func(at int64, e journalEntry) error) (number uint32, span int64, err error) {
 	var header [journalBatchHeader]byte
 	if off+journalBatchHeader > s.size {
 		return 0, 0, nil
@@ -187,7 +203,7 @@ func (s *journalSource) batch(off int64, visit func(at int64, e journalEntry) er
 		return 0, 0, fmt.Errorf("wal: read %s: %w", s.path, err)
 	}
 	number, good := checkJournalBatch(b)
-	if !good {
+	if !good || number < least {
 		return 0, 0, nil
 	}
 	return number, roundToPage(length), walkJournalBatch(b, func(at int, e journalEntry) error { return visit(off+int64(at), e) })
@@ -253,4 +269,93 @@ func (e *logEntry) find(id uint64) *segmentEntry {
 		}
 	}
 	return nil
+}
+
+// checkJournals returns an error if a journal holds bytes that a segment lacks,
+// or a damaged batch: a power cut came, and nobody has opened the directory for
+// writing since. It changes nothing, and a writer may be at work, which puts
+// bytes into the segment before it puts them into the journal.
+func checkJournals(files vfs.FS, dir string, logs catalogue) error {
+	sources, err := openJournals(files, dir)
+	defer closeJournals(sources)
+	if err != nil {
+		return err
+	}
+	places, err := collectJournals(sources, logs)
+	if err != nil {
+		return err
+	}
+	for _, s := range sources {
+		// A batch that was being written may have looked bad, and so does a file
+		// that a writer uses again; but then it has another name.
+		for range checkJournalTries {
+			if s.damage == nil || !exists(files, s.path) {
+				s.damage = nil
+				break
+			}
+			if err := s.walk(func(int64, journalEntry) error { return nil }); err != nil {
+				return err
+			}
+		}
+		if s.damage != nil {
+			return s.damage
+		}
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(places), compareSegments) {
+		path := filepath.Join(dir, segmentFile(key.log, *logs[key.log].find(key.segment)))
+		lacks, err := lacksBytes(files, path, places[key])
+		if err != nil {
+			return err
+		}
+		if lacks && exists(files, path) {
+			return failure.New(failure.Conflict, "wal",
+				"log %d: a power cut left records in the journal of %s that are not in their segment yet; open the directory for writing once", key.log, dir)
+		}
+	}
+	return nil
+}
+
+// checkJournalTries is how often a bad batch is looked at again.
+const checkJournalTries = 3
+
+func exists(files vfs.FS, path string) bool {
+	file, err := files.OpenFile(path, os.O_RDONLY, 0)
+	if err == nil {
+		_ = file.Close() // it was only opened
+	}
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// lacksBytes reports whether the segment does not hold all of the entries. What is
+// wrong with a file that is missing or too short is said when its log is opened.
+func lacksBytes(files vfs.FS, path string, places []journalPlace) (bool, error) {
+	file, err := files.OpenFile(path, os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("wal: open %s: %w", path, err)
+	}
+	defer file.Close()
+	size, err := file.Size()
+	if err != nil {
+		return false, fmt.Errorf("wal: %s: %w", path, err)
+	}
+	for _, p := range places {
+		if p.offset < segment.HeaderSize || p.offset+int64(p.n) > size {
+			continue
+		}
+		want, err := p.read()
+		if err != nil {
+			return false, err
+		}
+		got := make([]byte, p.n)
+		if err := readWhole(file, got, p.offset); err != nil {
+			return false, fmt.Errorf("wal: read %s: %w", path, err)
+		}
+		if !bytes.Equal(got, want) {
+			return true, nil
+		}
+	}
+	return false, nil
 }

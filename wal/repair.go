@@ -19,12 +19,15 @@ import (
 
 // Repair is a data directory that was opened to be mended instead of used. It
 // holds the lock, so that no writer is at work, and changes nothing before
-// [Repair.Cut]. It serves one goroutine; Close gives the lock back.
+// [Repair.Cut], but for one thing that every opening does: what only the journal
+// holds is put back behind the ends of the segments. It serves one goroutine;
+// Close gives the lock back.
 type Repair struct {
 	checker
 	options Options
 	lock    io.Closer
 	number  uint64 // of the manifest that was read
+	journal []Damage
 }
 
 // OpenRepair opens path for a repair. A directory that a writer has open is
@@ -53,11 +56,35 @@ func OpenRepair(path string, o Options) (*Repair, error) {
 	if err != nil {
 		return nil, spaceOr(failure.Unavailable, "repair "+path, err)
 	}
-	if r.number, r.logs, err = readManifest(o.FS, path); err != nil {
-		return nil, errors.Join(err, r.lock.Close())
+	if r.number, r.logs, err = readManifest(o.FS, path); err == nil {
+		err = r.settleJournals()
+	}
+	if err != nil {
+		return nil, errors.Join(spaceOr(failure.Unavailable, "repair "+path, err), r.lock.Close())
 	}
 	return r, nil
 }
+
+// settleJournals puts back what is good in the journals, and notes what is not.
+// Their files stay for the next opening.
+func (r *Repair) settleJournals() error {
+	sources, err := openJournals(r.fs, r.path)
+	defer closeJournals(sources)
+	if err == nil {
+		err = putAllBack(r.fs, r.path, sources, r.logs)
+	}
+	for _, s := range sources {
+		if s.damage != nil {
+			r.journal = append(r.journal, Damage{File: filepath.Base(s.path), Journal: true, Complete: true, Err: s.damage})
+		}
+	}
+	return err
+}
+
+// CheckJournal returns the damaged files of the journal. What is good in them was
+// put back; the rest is lost unless the segments have it, which [Repair.Check]
+// cannot tell for the last records of a log.
+func (r *Repair) CheckJournal() []Damage { return slices.Clone(r.journal) }
 
 // Logs returns the ids of the logs, sorted.
 func (r *Repair) Logs() []uint64 { return slices.Sorted(maps.Keys(r.logs)) }
@@ -95,7 +122,8 @@ func (r *Repair) Salvage(file string, offset int64, next uint64, visit segment.V
 
 // Cut makes the manifest end each damaged log at its last good frame, so that it
 // takes appends again: the next record gets the number Next. A segment whose
-// records are all good loses its index only. No segment is written to or
+// records are all good loses its index only, and a damaged file of the journal is
+// removed, after all else. No segment is written to or
 // deleted here, but the next opening removes those that are not named any more:
 // copy them before. The change is one rename, and durable when Cut returns; after
 // an error, and after a crash, either all of it is there or nothing.
@@ -106,7 +134,12 @@ func (r *Repair) Cut(damage []Damage) error {
 		changed.segments = slices.Clone(entry.segments)
 		after[id] = &changed
 	}
+	var journals []string
 	for _, d := range damage {
+		if d.Journal {
+			journals = append(journals, d.File)
+			continue
+		}
 		if err := r.cut(after[d.Log], d); err != nil {
 			return fmt.Errorf("wal: repair log %d: %w", d.Log, err)
 		}
@@ -116,6 +149,15 @@ func (r *Repair) Cut(damage []Damage) error {
 		return spaceOr(failure.Unavailable, "repair", err)
 	}
 	r.number, r.logs = m.number, after
+	for _, file := range journals {
+		// An opening that finds it again refuses, as before.
+		if err := r.fs.Remove(filepath.Join(r.path, file)); err != nil {
+			return errors.Join(spaceOr(failure.Unavailable, "repair", err), m.close())
+		}
+	}
+	if len(journals) > 0 {
+		r.journal = nil
+	}
 	return m.close()
 }
 

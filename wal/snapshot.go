@@ -80,6 +80,9 @@ func tryReadSnapshot(files vfs.FS, dir string) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("wal: %s: %w", s.Manifest, err)
 	}
+	if err := checkJournals(files, dir, logs); err != nil {
+		return Snapshot{}, spaceOr(failure.Unavailable, "snapshot", err)
+	}
 	s.Edits = b[:min(end, len(b))]
 	for _, id := range slices.Sorted(maps.Keys(logs)) {
 		s.Logs = append(s.Logs, LogExtent{id, logs[id].first})

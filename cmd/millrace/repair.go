@@ -30,7 +30,9 @@ Records behind the damage are lost to the log: restoring a backup is better wher
 there is one. Before anything is changed the segment files concerned and the
 manifest are copied to a new folder, and the records behind the damage that are
 still good are written there as JSON lines, which millrace put takes. A segment
-of which only the index or the footer is damaged loses nothing.
+of which only the index or the footer is damaged loses nothing. A damaged file of
+the journal is taken away once what is good in it was put back; whether all of the
+rest is in the segments cannot be told.
 
 Sequence numbers behind the end are given out again: reset what consumers have
 noted behind it. A directory without damage is not touched.
@@ -67,7 +69,7 @@ func (a *app) repair(ctx context.Context, dir string, o repair.Options, format r
 	case outcome.Repaired:
 		fmt.Fprintf(a.Err, "repaired %s of %d; copies and %s are in %s\n",
 			units.Plural(outcome.Damaged, "log"), outcome.Logs, units.Plural(outcome.Salvaged, "salvaged record"), outcome.Aside)
-	case outcome.Damaged > 0:
+	case outcome.Damaged+outcome.Journals > 0:
 		return failure.New(failure.Corrupt, "repair "+dir, "%s of %d damaged, nothing was changed", units.Plural(outcome.Damaged, "log"), outcome.Logs)
 	}
 	return nil

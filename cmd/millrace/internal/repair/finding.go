@@ -34,6 +34,9 @@ const (
 	RemedyCut Remedy = "cut"
 	// RemedyRemove: the manifest does not know the file, and it is taken away.
 	RemedyRemove Remedy = "remove"
+	// RemedyForget: the file belongs to the journal; what is good in it is in the
+	// segments now, and it is taken away.
+	RemedyForget Remedy = "forget"
 )
 
 // Copy is one file that was copied.
@@ -50,6 +53,7 @@ type Outcome struct {
 	Path     string `json:"path"`
 	Logs     int    `json:"logs"`
 	Damaged  int    `json:"damaged_logs"`
+	Journals int    `json:"damaged_journal_files,omitempty"`
 	Salvaged uint64 `json:"salvaged_records"`
 	Repaired bool   `json:"repaired"`
 	// Aside is the folder with the copies and the salvaged records.
@@ -62,6 +66,8 @@ func findingOf(d wal.Damage) Damage {
 		Next: d.Next, Remedy: RemedyCut, Behind: d.Behind, Error: d.Err.Error(),
 	}
 	switch {
+	case d.Journal:
+		f.Segment, f.Offset, f.Remedy = "", 0, RemedyForget
 	case d.Complete:
 		f.Remedy = RemedyIndex
 	case d.Unlisted:

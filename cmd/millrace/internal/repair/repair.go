@@ -57,7 +57,13 @@ func Run(ctx context.Context, dir string, o Options, emit func(finding any) erro
 
 // examine checks all logs and hands out what is damaged.
 func examine(ctx context.Context, r *wal.Repair, o Options, outcome *Outcome, emit func(any) error) ([]wal.Damage, error) {
-	var all []wal.Damage
+	all := r.CheckJournal()
+	outcome.Journals = len(all)
+	for _, d := range all {
+		if err := emit(findingOf(d)); err != nil {
+			return nil, err
+		}
+	}
 	for _, id := range r.Logs() {
 		found, err := r.Check(ctx, id)
 		if err != nil {
@@ -105,6 +111,9 @@ func mend(ctx context.Context, r *wal.Repair, dir string, all []wal.Damage, o Op
 // verify looks at the logs again: what was mended must be whole now.
 func verify(ctx context.Context, r *wal.Repair, all []wal.Damage) error {
 	for _, d := range all {
+		if d.Journal {
+			continue
+		}
 		left, err := r.Check(ctx, d.Log)
 		if err != nil {
 			return err
