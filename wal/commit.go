@@ -160,6 +160,7 @@ func (l *Log) sync() error {
 	if l.active.journaled {
 		l.mu.Lock()
 		l.active.journaled = false
+		l.active.synced++
 		l.mu.Unlock()
 	}
 	return nil

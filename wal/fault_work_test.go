@@ -201,6 +201,10 @@ var faultWorks = []faultWork{
 		d, l := r.open()
 		d.journal.ready()
 		r.append(l, 20, 1000) // into both files
+		file, end := l.tail.segment.File(), l.tail.off
+		waitIdle(l)
+		_, err := file.WriteAt(make([]byte, 1000), end-1000) // as after a power cut
+		r.note(err)
 		r.die(d)
 		r.note(putFile(r.options.FS.(*crashfs.FS), filepath.Join(r.path, journalTempPrefix+"1"+spareSuffix), nil))
 	}, run: runAgain},

@@ -169,9 +169,9 @@ func (j *journal) checkpoint(f *journalFile) {
 	j.files.spare = f
 }
 
-// checkpoint returns when nothing in the segment is durable by the journal alone.
-// The sync is one of the log's own commits: of two at once, one could take the
-// other's error.
+// checkpoint returns when nothing that is in the segment now is durable by the
+// journal alone; commits that go on may put more there. The sync is one of the
+// log's own commits: of two at once, one could take the other's error.
 func (l *Log) checkpoint(t *tail) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -180,7 +180,7 @@ func (l *Log) checkpoint(t *tail) error {
 
 func (l *Log) checkpointLocked(t *tail) error {
 	l.syncAsked = l.syncAsked || t.journaled
-	return l.awaitLocked(context.Background(), waitFor{settled: t})
+	return l.awaitLocked(context.Background(), waitFor{settled: t, synced: t.synced + 1})
 }
 
 // prepareLocked has the two files made in the background, once.

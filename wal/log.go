@@ -103,9 +103,11 @@ type tail struct {
 	footer    int64 // its offset, once written
 	unsynced  int64 // bytes that wait for the sync, while it is behind
 	room      int64 // promised in the manifest for the edits of its seal
-	// Of the journal: bytes of it are durable in its files only (stored under mu),
-	// and the newest of them (guarded by the journal's lock).
+	// Of the journal: bytes of the segment are durable in its files only; how often
+	// the segment itself was synced since (both stored under mu); and the newest of
+	// these files (guarded by the journal's lock).
 	journaled  bool
+	synced     uint64
 	generation uint64
 }
 

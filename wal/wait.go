@@ -22,7 +22,8 @@ type waitFor struct {
 	room    bool // for one more staging buffer; not for a record
 	sealed  *segment.Segment
 	begun   *tail
-	settled *tail // nothing in it is durable by the journal alone
+	settled *tail  // synced itself, so often, or nothing in it needs it
+	synced  uint64 // how often
 }
 
 // newWaiter serves the pool of a directory: waiters are reused, so that waiting
@@ -46,7 +47,7 @@ func (l *Log) happenedLocked(w waitFor) bool {
 	case w.begun != nil:
 		return l.active == w.begun || l.tail != w.begun
 	case w.settled != nil:
-		return !w.settled.journaled
+		return !w.settled.journaled || w.settled.synced >= w.synced
 	case w.room:
 		return l.staged < stagesMax
 	}
