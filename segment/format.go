@@ -15,7 +15,8 @@ import (
 //	off  size field
 //	   0    8  magic            "MRSEG\0\0\1"; the last byte is not a version
 //	   8    4  version          1
-//	  12    4  flags            0
+//	  12    4  flags            1 = behind: frames may have come before the segment was durable
+//	                            and in the MANIFEST; no other is defined
 //	  16    8  segment          id, never reused in its log
 //	  24    8  log
 //	  32    8  base sequence    of the first record to come
@@ -40,6 +41,7 @@ const (
 	// Version is the format this package writes.
 	Version = 1
 
+	flagBehind    = 1
 	magic         = "MRSEG\x00\x00\x01"
 	headerCRCAt   = HeaderSize - 4
 	footerPayload = FooterSize - protocol.FrameHeaderSize
@@ -65,6 +67,10 @@ type Header struct {
 	BaseTerm        uint64
 	Salt            uint32
 	KeyID           [16]byte
+	// Behind says that the log of the segment does not wait for the device when it
+	// begins one: a power cut may leave frames in it, or the name of its file, and not
+	// the segments before it, nor an edit that names it.
+	Behind bool
 }
 
 // Encode returns the 4,096 bytes of the header page.
@@ -72,6 +78,9 @@ func (h Header) Encode() []byte {
 	b := make([]byte, HeaderSize)
 	copy(b, magic)
 	binary.LittleEndian.PutUint32(b[8:], Version)
+	if h.Behind {
+		binary.LittleEndian.PutUint32(b[12:], flagBehind)
+	}
 	binary.LittleEndian.PutUint64(b[16:], h.Segment)
 	binary.LittleEndian.PutUint64(b[24:], h.Log)
 	binary.LittleEndian.PutUint64(b[32:], h.Base)
@@ -97,7 +106,7 @@ func ParseHeader(b []byte) (Header, error) {
 		return Header{}, ErrHeaderDamaged
 	}
 	version, flags := binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])
-	if version != Version || flags != 0 {
+	if version != Version || flags&^flagBehind != 0 {
 		return Header{}, ErrNewerVersion
 	}
 	h := Header{
@@ -111,12 +120,21 @@ func ParseHeader(b []byte) (Header, error) {
 		BaseRaftIndex:   binary.LittleEndian.Uint64(b[72:]),
 		BaseTerm:        binary.LittleEndian.Uint64(b[80:]),
 		Salt:            binary.LittleEndian.Uint32(b[88:]),
+		Behind:          flags == flagBehind,
 	}
 	copy(h.KeyID[:], b[96:])
 	if h.Capacity < HeaderSize || h.KeyID != ([16]byte{}) {
 		return Header{}, ErrNewerVersion
 	}
 	return h, nil
+}
+
+// LooksBehind reports whether a header page, good or torn, is one of a segment
+// with [Header.Behind]. The magic, the version and the flags are in its first
+// sector, and the same in whatever such a file ever had there.
+func LooksBehind(page []byte) bool {
+	return len(page) >= HeaderSize && bytes.Equal(page[:len(magic)], []byte(magic)) &&
+		binary.LittleEndian.Uint32(page[8:]) == Version && binary.LittleEndian.Uint32(page[12:]) == flagBehind
 }
 
 // Totals count what a segment holds. The zero value is an empty segment.

@@ -40,6 +40,12 @@ func (s *Server) logEvents(next wal.EventListener) wal.EventListener {
 				next.Poisoned(id, err)
 			}
 		},
+		JournalLeft: func(err error) {
+			log.Warn("journal left, logs sync their own segments", "err", err)
+			if next.JournalLeft != nil {
+				next.JournalLeft(err)
+			}
+		},
 		SegmentDamaged: func(id, segment uint64, err error) {
 			log.Error("segment damaged", append(s.place(id), "segment", segment, "err", err)...)
 			if next.SegmentDamaged != nil {

@@ -188,7 +188,7 @@ func (c catalogue) snapshot() []edit {
 			continue
 		}
 		for _, s := range l.segments {
-			edits = append(edits, edit{kind: editSegmentAdded, log: id, fields: [4]uint64{s.id, s.base}})
+			edits = append(edits, s.added(id))
 			if kind, closed := s.closedBy(); closed {
 				edits = append(edits, edit{kind: kind, log: id, fields: [4]uint64{s.id, uint64(s.at), s.next, uint64(l.lastTime)}})
 			}
@@ -198,6 +198,11 @@ func (c catalogue) snapshot() []edit {
 		}
 	}
 	return edits
+}
+
+// added returns the edit that makes the segment known.
+func (s segmentEntry) added(log uint64) edit {
+	return edit{kind: editSegmentAdded, log: log, fields: [4]uint64{s.id, s.base}}
 }
 
 // closedBy returns the type of the edit that closed the segment.

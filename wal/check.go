@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/internal/vfs"
@@ -171,8 +170,15 @@ func (c *checker) unlisted(id uint64, entry *logEntry) ([]Damage, error) {
 	var found []Damage
 	for _, name := range names {
 		base, number, ok := parseSegmentName(name)
-		if !ok || number < entry.nextSegment || slices.ContainsFunc(entry.segments, func(e segmentEntry) bool { return e.id == number }) {
+		if !ok || number < entry.nextSegment || entry.find(number) != nil {
 			continue
+		}
+		page, err := readHeaderPage(c.fs, filepath.Join(c.path, logDirName(id), name))
+		if err != nil {
+			return nil, err
+		}
+		if segment.LooksBehind(page) {
+			continue // it continues nothing, and was promised to nobody
 		}
 		file := filepath.Join(logDirName(id), name)
 		used, err := holdsFrame(c.fs, filepath.Join(c.path, file))

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/millrace-io/millrace/internal/vfs"
 	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
 	"github.com/millrace-io/millrace/segment"
@@ -170,13 +171,21 @@ func (l *Log) sync() error {
 // number of concurrent syncs.
 func (l *Log) syncFile(s *segment.Segment) error {
 	l.dir.syncs <- struct{}{}
-	began := time.Now()
-	err := s.File().Sync()
-	took := time.Since(began)
+	err := l.timeSync(s.File())
 	<-l.dir.syncs
 	if err != nil {
 		return fmt.Errorf("segment %016x: sync: %w", s.Header.Segment, err)
 	}
+	return nil
+}
+
+// timeSync syncs a file and counts it as a sync of the log.
+func (l *Log) timeSync(file vfs.File) error {
+	began := time.Now()
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	took := time.Since(began)
 	l.stats.syncs.Add(1)
 	l.stats.syncNanos.Add(uint64(took))
 	if took > syncStall {

@@ -55,7 +55,7 @@ func (j *journal) write(b *journalBatch) bool {
 	sealJournalBatch(b.buffer, f.generation, f.number+1, len(b.tails))
 	_, err := f.file.WriteAt(b.buffer, f.off)
 	if err == nil {
-		err = f.file.Sync()
+		err = b.tails[0].log.timeSync(f.file)
 	}
 	if err != nil {
 		// What is in the file is good up to this batch, of which nothing is

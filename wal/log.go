@@ -102,6 +102,7 @@ type tail struct {
 	lastTime  int64
 	footer    int64 // its offset, once written
 	unsynced  int64 // bytes that wait for the sync, while it is behind
+	successor *tail // the segment behind it, not in the MANIFEST before that sync
 	room      int64 // promised in the manifest for the edits of its seal
 	// Of the journal: bytes of the segment are durable in its files only; how often
 	// the segment itself was synced since (both stored under mu); and the newest of
@@ -141,7 +142,8 @@ type Stats struct {
 	Bytes    int64
 	Segments int
 	// Appends, Records and AppendedBytes count what was appended; Syncs and
-	// SyncTime the fdatasync calls.
+	// SyncTime the fdatasync calls. One of the journal counts for one of the logs
+	// that share it.
 	Appends, Records, AppendedBytes, Syncs uint64
 	SyncTime                               time.Duration
 	// JournaledCommits counts the commits that a sync of the directory's journal

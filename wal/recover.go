@@ -22,6 +22,12 @@ import (
 // one ended. Nothing is ever appended to a segment of an earlier opening: a
 // torn one ends by a manifest edit, and the next append begins a new file.
 func (l *Log) recover(entry logEntry) error {
+	found, err := findBegun(l.dir.options.FS, l.dir.logPath(l.id), l.id, entry)
+	if err != nil {
+		return err
+	}
+	listed := len(entry.segments)
+	entry.segments = append(entry.segments, found.chain...)
 	l.nextID, l.next, l.lastTime = entry.nextSegment, entry.closedNext(), entry.lastTime
 	l.first.Store(entry.first)
 	if err := l.producers.decode(entry.producers); err != nil {
@@ -31,7 +37,7 @@ func (l *Log) recover(entry logEntry) error {
 	if l.dir.readOnly {
 		check = l.checkStrayFiles
 	}
-	if err := check(entry); err != nil {
+	if err := check(entry, found.lost); err != nil {
 		return err
 	}
 	var list []*segment.Segment
@@ -39,10 +45,16 @@ func (l *Log) recover(entry logEntry) error {
 		if e.state == stateActive && e.base != l.next && i > 0 {
 			// The segment before it lost its end: it was not synced yet, nor
 			// was anything in this one.
-			if err := l.dropOpen(entry.segments[i:]); err != nil {
+			if err := l.dropOpen(entry.segments[i:], listed-i); err != nil {
 				return err
 			}
 			break
+		}
+		l.nextID = max(l.nextID, e.id+1)
+		if i >= listed && !l.dir.readOnly {
+			if err := l.dir.manifest.commit(e.added(l.id)); err != nil {
+				return spaceOr(failure.Poisoned, "recover", err)
+			}
 		}
 		s, next, err := l.openSegment(e, entry)
 		if s != nil {
@@ -72,17 +84,20 @@ func (l *Log) recover(entry logEntry) error {
 	return nil
 }
 
-// dropOpen forgets open segments that follow one that lost its end.
-func (l *Log) dropOpen(entries []segmentEntry) error {
+// dropOpen forgets open segments that follow one that lost its end; the first of
+// them are in the MANIFEST, as many as listed says.
+func (l *Log) dropOpen(entries []segmentEntry, listed int) error {
 	if l.dir.readOnly {
 		return nil
 	}
 	var edits []edit
-	for _, e := range slices.Backward(entries) {
+	for _, e := range slices.Backward(entries[:max(0, listed)]) {
 		edits = append(edits, edit{kind: editSegmentDropped, log: l.id, fields: [4]uint64{e.id}})
 	}
-	if err := l.dir.manifest.commit(edits...); err != nil {
-		return spaceOr(failure.Poisoned, "recover", err)
+	if len(edits) > 0 {
+		if err := l.dir.manifest.commit(edits...); err != nil {
+			return spaceOr(failure.Poisoned, "recover", err)
+		}
 	}
 	for _, e := range entries {
 		// A file that stays is removed by the next open.
@@ -245,10 +260,10 @@ func (l *Log) damageAt(s *segment.Segment, contents segment.Contents, after segm
 	s.SetSealed()
 }
 
-// removeStrayFiles deletes spares, segments that were trimmed, and segments
-// whose activation did not get to its manifest edit. The last cannot hold a
-// frame, so that one which does means that the manifest lies.
-func (l *Log) removeStrayFiles(entry logEntry) error {
+// removeStrayFiles deletes spares, segments that were trimmed, those that a power
+// cut has lost, and those whose activation did not get to its manifest edit. The
+// last cannot hold a frame, so that one which does means that the manifest lies.
+func (l *Log) removeStrayFiles(entry logEntry, lost []string) error {
 	files, folder := l.dir.options.FS, l.dir.logPath(l.id)
 	names, err := files.ReadDir(folder)
 	if err != nil {
@@ -262,7 +277,7 @@ func (l *Log) removeStrayFiles(entry logEntry) error {
 		switch {
 		case isSegment && listed, !isSegment && !isSpare:
 			continue
-		case isSegment && id >= entry.nextSegment:
+		case isSegment && id >= entry.nextSegment && !slices.Contains(lost, name):
 			if err := l.dir.checkNeverUsed(path, l.id, id); err != nil {
 				return err
 			}
@@ -277,7 +292,7 @@ func (l *Log) removeStrayFiles(entry logEntry) error {
 // checkStrayFiles returns an error if there is a segment with frames that the
 // manifest does not know, and changes nothing. A writer may be at work: what it
 // began since the manifest was read is in the manifest by now.
-func (l *Log) checkStrayFiles(entry logEntry) error {
+func (l *Log) checkStrayFiles(entry logEntry, lost []string) error {
 	files, folder := l.dir.options.FS, l.dir.logPath(l.id)
 	names, err := files.ReadDir(folder)
 	if err != nil {
@@ -285,7 +300,7 @@ func (l *Log) checkStrayFiles(entry logEntry) error {
 	}
 	for _, name := range names {
 		_, id, isSegment := parseSegmentName(name)
-		if !isSegment || id < entry.nextSegment {
+		if !isSegment || id < entry.nextSegment || slices.Contains(lost, name) || entry.find(id) != nil {
 			continue
 		}
 		damage := l.dir.checkNeverUsed(filepath.Join(folder, name), l.id, id)

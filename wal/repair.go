@@ -59,6 +59,9 @@ func OpenRepair(path string, o Options) (*Repair, error) {
 	if r.number, r.logs, err = readManifest(o.FS, path); err == nil {
 		err = r.settleJournals()
 	}
+	if err == nil {
+		err = r.settleBegun()
+	}
 	if err != nil {
 		return nil, errors.Join(spaceOr(failure.Unavailable, "repair "+path, err), r.lock.Close())
 	}
@@ -79,6 +82,41 @@ func (r *Repair) settleJournals() error {
 		}
 	}
 	return err
+}
+
+// settleBegun takes the segments for known that were begun and did not get into
+// the manifest: what it would say of them becomes durable before it does.
+func (r *Repair) settleBegun() error {
+	for id, entry := range r.logs {
+		if entry.removed {
+			continue
+		}
+		folder := filepath.Join(r.path, logDirName(id))
+		found, err := findBegun(r.fs, folder, id, *entry)
+		if err != nil {
+			return err
+		}
+		for _, e := range found.chain {
+			if err := syncName(r.fs, filepath.Join(r.path, segmentFile(id, e))); err != nil {
+				return err
+			}
+		}
+		entry.segments = append(entry.segments, found.chain...)
+	}
+	return nil
+}
+
+// syncName makes a file and its name durable.
+func syncName(files vfs.FS, path string) error {
+	file, err := files.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	return files.SyncDir(filepath.Dir(path))
 }
 
 // CheckJournal returns the damaged files of the journal. What is good in them was

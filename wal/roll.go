@@ -125,6 +125,7 @@ func (l *Log) planLocked(ctx context.Context, span int64) error {
 	h := segment.Header{
 		Segment: l.nextID, Log: l.id, Base: l.next, Capacity: s.capacity,
 		PreviousLast: l.next - 1, BaseRaftIndex: 1, BaseTerm: 1, Salt: l.dir.newSalt(),
+		Behind: l.options.Durability != record.Group,
 	}
 	// Between the times of its neighbours' records, so that a search by time
 	// can go by the headers.
@@ -171,7 +172,7 @@ func (l *Log) makeSpareLocked(ctx context.Context, least int64) error {
 	done := l.beginPreparingLocked()
 	number, capacity, table := l.spares, max(l.capacity, least), l.tableSizeLocked()
 	l.mu.Unlock()
-	s, err := l.dir.newSpare(l.id, number, capacity, least, table)
+	s, err := l.newSpare(number, capacity, least, table)
 	l.mu.Lock()
 	if s != nil {
 		close(s.zeroed)
@@ -206,7 +207,7 @@ func (l *Log) prepareLocked() {
 	l.commits.Go(func() {
 		// A full disk is met again, and reported, by the append that needs
 		// the spare.
-		s, _ := l.dir.newSpare(l.id, number, capacity, l.dir.options.SegmentBytesMin, table)
+		s, _ := l.newSpare(number, capacity, l.dir.options.SegmentBytesMin, table)
 		l.mu.Lock()
 		l.spare = s
 		done()
@@ -227,47 +228,77 @@ func (l *Log) prepareLocked() {
 // The order is what recovery relies on. With record.Group the old segment is
 // complete on the device, and the new file with its header and name, before one
 // manifest record says both; and no frame is written to the new segment before
-// that. A log that promises less does not wait for the old segment: its seal is
-// noted once it is synced, in the background, and until then recovery takes
-// what follows a torn segment for lost.
+// that. For a log that promises less see rollBehind.
 func (l *Log) roll(to *tail) error {
 	from := l.active
+	if from != nil && to != nil && l.options.Durability != record.Group {
+		return l.rollBehind(from, to)
+	}
+	ready := l.activateBeside(to)
 	var edits []edit
 	promised := int64(0)
-	synced := to == nil || l.options.Durability == record.Group
-	if from != nil {
-		footer, err := from.segment.Seal(from.totals, from.off, from.durable, from.next, from.lastTime)
-		if err != nil {
-			return err
-		}
-		from.footer = footer
-		l.unsynced += footer + segment.FooterSize - from.off
-		if synced {
-			if err := l.sync(); err != nil {
-				return err
-			}
-			edits, promised = from.sealed(l.id), from.room
-		}
+	err := l.seal(from)
+	if from != nil && err == nil {
+		err = l.sync()
+		edits, promised = from.sealed(l.id), from.room
+	}
+	if ready := <-ready; err == nil {
+		err = ready
+	}
+	if err != nil {
+		return err
 	}
 	if to != nil {
-		if err := l.activate(to); err != nil {
-			return err
-		}
-		edits = append(edits, edit{kind: editSegmentAdded, log: l.id, fields: [4]uint64{to.segment.Header.Segment, to.segment.Header.Base}})
+		edits = append(edits, to.added(l.id))
 		promised += addedRoom
 	}
 	if err := l.dir.manifest.commitPromised(promised, edits...); err != nil {
 		return err
 	}
-	l.change(from, to, synced)
+	l.change(from, to, true)
+	if from != nil {
+		l.punchLater(from)
+	}
+	return nil
+}
+
+// rollBehind goes on in the tail without waiting for the device. The segment it
+// leaves is synced in the background, then the new one becomes durable and known to
+// the MANIFEST (see behind.go); until then recovery takes what follows a torn
+// segment for lost.
+func (l *Log) rollBehind(from, to *tail) error {
+	if err := l.seal(from); err != nil {
+		return err
+	}
+	from.successor = to
+	l.change(from, to, false)
+	return l.syncLater()
+}
+
+// seal writes the index and the footer of a segment, if there is one.
+func (l *Log) seal(from *tail) error {
 	if from == nil {
 		return nil
 	}
-	if synced {
-		punch(from.segment, from.footer+segment.FooterSize)
-		return nil
+	footer, err := from.segment.Seal(from.totals, from.off, from.durable, from.next, from.lastTime)
+	if err != nil {
+		return err
 	}
-	return l.syncLater()
+	from.footer = footer
+	l.unsynced += footer + segment.FooterSize - from.off
+	return nil
+}
+
+// activateBeside activates the tail, if there is one, while the caller syncs
+// another segment. The result is ready once both are done.
+func (l *Log) activateBeside(to *tail) <-chan error {
+	ready := make(chan error, 1)
+	if to == nil {
+		ready <- nil
+		return ready
+	}
+	l.commits.Go(func() { ready <- l.activate(to) })
+	return ready
 }
 
 // change publishes a roll.
@@ -293,6 +324,11 @@ func (l *Log) change(from, to *tail, synced bool) {
 			f(l.id, to.segment.Header.Segment)
 		}
 	}
+}
+
+// added returns the edit that makes the segment known.
+func (t *tail) added(log uint64) edit {
+	return segmentEntry{id: t.segment.Header.Segment, base: t.segment.Header.Base}.added(log)
 }
 
 // sealed returns the edits that say that the segment is complete on the device.
@@ -322,8 +358,8 @@ func (l *Log) syncLater() error {
 	return nil
 }
 
-// syncBehind syncs the segments that were left unsynced, oldest first, and
-// notes their seals. A failure poisons the log before anybody else can try
+// syncBehind syncs the segments that were left unsynced, oldest first, makes the
+// one behind each durable, and notes both. A failure poisons the log before anybody else can try
 // again: the kernel may have dropped the pages, and a second sync would succeed.
 func (l *Log) syncBehind() error {
 	l.behindMu.Lock()
@@ -338,7 +374,10 @@ func (l *Log) syncBehind() error {
 		l.mu.Unlock()
 		err := l.syncFile(t.segment)
 		if err == nil {
-			err = l.dir.manifest.commitPromised(t.room, t.sealed(l.id)...)
+			err = l.activate(t.successor)
+		}
+		if err == nil {
+			err = l.dir.manifest.commitPromised(t.room+addedRoom, append(t.sealed(l.id), t.successor.added(l.id))...)
 		}
 		l.mu.Lock()
 		if err != nil {
@@ -354,6 +393,18 @@ func (l *Log) syncBehind() error {
 		}
 	}
 	return l.behindErr
+}
+
+// punchLater gives the unused end of a sealed segment back, beside the commits
+// that follow.
+func (l *Log) punchLater(t *tail) {
+	if !t.segment.Pin() {
+		return
+	}
+	l.commits.Go(func() {
+		punch(t.segment, t.footer+segment.FooterSize)
+		l.dir.unpin(t.segment)
+	})
 }
 
 // activate makes the header and the name of the tail's file durable.

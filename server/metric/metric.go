@@ -75,6 +75,10 @@ var shardMetrics = []shardMetric{
 		func(s *stream.ShardStats) float64 { return float64(s.Shard.Log.Segments) },
 	},
 	{
+		Metric{"millrace_wal_journaled_commits_total", Counter, "Commits made durable by a sync that several logs shared."},
+		func(s *stream.ShardStats) float64 { return float64(s.Shard.Log.JournaledCommits) },
+	},
+	{
 		Metric{"millrace_wal_sync_stalls_total", Counter, "Calls of fdatasync that took longer than 100 ms."},
 		func(s *stream.ShardStats) float64 { return float64(s.Shard.Log.SyncStalls) },
 	},
