@@ -51,6 +51,7 @@
 //	append.go    placing frames into staging buffers; direct.go into the segment; each.go many batches
 //	commit.go    writing and syncing them; roll.go changing segments; spare.go their files
 //	journal*.go  one sync for small commits of many logs: format, commits, files, what an opening puts back
+//	behind.go    segments that the manifest does not know yet
 //	recover.go   opening after an end of any kind
 //	check.go     verifying by files; repair.go ending damaged logs; scrub.go in the background
 //	snapshot.go  what to copy for a backup

@@ -21,7 +21,7 @@ const (
 )
 
 // journal makes small commits of many logs durable with one write and one sync:
-// see docs/design/0017.
+// see docs/design/0015.
 //
 // Each log has written its frames to its own segment before, so that reading is
 // what it always is; only the sync of the segment is put off. A file of the journal

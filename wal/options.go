@@ -78,7 +78,7 @@ type Options struct {
 	SyncsMax int
 	// JournalLogs is how many logs with record.Group must be syncing at once for
 	// their small commits to share one sync, by way of the directory's journal: see
-	// docs/design/0017. With 1 they do so always. Default: 4.
+	// docs/design/0015. With 1 they do so always. Default: 4.
 	JournalLogs int
 	// JournalBytes is the size of each of the two files of the journal, which are
 	// made when it is first used; negative means that there is none.
