@@ -116,6 +116,26 @@ func TestHeaderGoldenBytes(t *testing.T) {
 	}
 }
 
+// TestHeaderBehind reads the mark also where the page is torn.
+func TestHeaderBehind(t *testing.T) {
+	h := testHeader()
+	if LooksBehind(h.Encode()) {
+		t.Error("a header without the mark looks marked")
+	}
+	h.Behind = true
+	page := h.Encode()
+	if got, err := ParseHeader(page); err != nil || got != h || !LooksBehind(page) {
+		t.Errorf("parsed %+v, %v", got, err)
+	}
+	clear(page[512:])
+	if _, err := ParseHeader(page); err == nil || !LooksBehind(page) {
+		t.Errorf("torn: %v, marked %v", err, LooksBehind(page))
+	}
+	if LooksBehind(page[:100]) {
+		t.Error("a part of a page looks marked")
+	}
+}
+
 func TestHeaderErrorsAreThree(t *testing.T) {
 	change := func(at int, sign bool) []byte {
 		b := testHeader().Encode()
@@ -134,7 +154,7 @@ func TestHeaderErrorsAreThree(t *testing.T) {
 		"too short":     {testHeader().Encode()[:100], ErrNotSegment},
 		"flipped":       {change(50, false), ErrHeaderDamaged},
 		"newer version": {change(8, true), ErrNewerVersion},
-		"newer flags":   {change(12, true), ErrNewerVersion},
+		"newer flags":   {change(13, true), ErrNewerVersion},
 	} {
 		if _, err := ParseHeader(c.b); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", name, err, c.want)
