@@ -201,6 +201,8 @@ var faultWorks = []faultWork{
 		d, l := r.open()
 		d.journal.ready()
 		r.append(l, 20, 1000) // into both files
+		d.background.Wait()
+		r.append(l, 1, 1000) // no checkpoint asks this one to sync the segment
 		file, end := l.tail.segment.File(), l.tail.off
 		waitIdle(l)
 		_, err := file.WriteAt(make([]byte, 1000), end-1000) // as after a power cut

@@ -303,6 +303,9 @@ func (l *Log) checkStrayFiles(entry logEntry, lost []string) error {
 		if !isSegment || id < entry.nextSegment || slices.Contains(lost, name) || entry.find(id) != nil {
 			continue
 		}
+		if page, err := readHeaderPage(files, filepath.Join(folder, name)); err == nil && segment.LooksBehind(page) {
+			continue // begun since the folder was listed
+		}
 		damage := l.dir.checkNeverUsed(filepath.Join(folder, name), l.id, id)
 		if damage == nil || errors.Is(damage, fs.ErrNotExist) {
 			continue // trimmed meanwhile

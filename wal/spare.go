@@ -136,7 +136,7 @@ func (l *Log) newSpare(number uint64, capacity, least, tableSize int64) (*spare,
 // whatever a power cut leaves of the one that follows shows that nobody waited
 // for it.
 func (l *Log) markBehind(file vfs.File) error {
-	if _, err := file.WriteAt(segment.Header{Log: l.id, Behind: true}.Encode(), 0); err != nil {
+	if _, err := file.WriteAt(segment.Header{Log: l.id, Capacity: segment.HeaderSize, Behind: true}.Encode(), 0); err != nil {
 		return err
 	}
 	return file.Sync()

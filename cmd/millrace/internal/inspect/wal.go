@@ -156,7 +156,7 @@ func segmentFile(path, name string, states segmentStates) (finding SegmentFile, 
 	page := make([]byte, segment.HeaderSize)
 	n, _ := file.ReadAt(page, 0) // a short page fails its checks
 	header, err := segment.ParseHeader(page[:n])
-	if err != nil && n == len(page) && bytes.Count(page, []byte{0}) == n {
+	if (err != nil && n == len(page) && bytes.Count(page, []byte{0}) == n) || (header.Behind && header.Segment == 0) {
 		if named, ok := headerOfName(relative); ok && states.of(named.Log, named.Segment) == "beginning" {
 			header, err = named, nil // it gets its name first, and then its header
 		}
