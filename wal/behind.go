@@ -22,78 +22,64 @@ import (
 // continue the log; after a power cut they do as far as nothing before them is
 // missing, and are lost otherwise, promised to nobody.
 
-// begun are the segments of a log that the MANIFEST does not know yet.
-type begun struct {
-	chain []segmentEntry // behind the last one that it knows, in order
-	lost  []string       // names of files that continue nothing
-}
-
-// findBegun looks for them in the folder of a log. Segments without the mark in
-// their header are none of its business.
-func findBegun(files vfs.FS, folder string, log uint64, entry logEntry) (begun, error) {
-	var found begun
+// findBegun returns them, behind the last segment that the MANIFEST knows and in
+// order. Those with the mark that are not among them continue nothing and are lost;
+// those without it are none of its business.
+func findBegun(files vfs.FS, folder string, log uint64, entry logEntry) ([]segmentEntry, error) {
 	names, err := files.ReadDir(folder)
 	if err != nil {
-		return found, fmt.Errorf("wal: list %s: %w", folder, err)
+		return nil, fmt.Errorf("wal: list %s: %w", folder, err)
 	}
-	headers := make(map[string]segment.Header)
+	var headers []segment.Header
 	for _, name := range names {
 		base, id, ok := parseSegmentName(name)
 		if !ok || id < entry.nextSegment {
 			continue
 		}
-		page, err := readHeaderPage(files, filepath.Join(folder, name))
+		page, err := readStart(files, filepath.Join(folder, name), segment.HeaderSize)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // beside a live writer
 		}
 		if err != nil {
-			return found, err
+			return nil, err
 		}
-		if !segment.LooksBehind(page) {
-			continue
+		// A header that is not good did not get to the device.
+		if h, err := segment.ParseHeader(page); err == nil && h.Behind && h.Log == log && h.Segment == id && h.Base == base {
+			headers = append(headers, h)
 		}
-		h, err := segment.ParseHeader(page)
-		if err != nil || h.Log != log || h.Segment != id || h.Base != base {
-			h = segment.Header{} // it did not get to the device
-		}
-		headers[name] = h
 	}
-	found.order(headers, entry)
-	return found, nil
+	return chainOf(headers, entry), nil
 }
 
-// order makes a chain of the segments whose headers are good.
-func (b *begun) order(headers map[string]segment.Header, entry logEntry) {
-	var names []string
-	for name := range headers {
-		names = append(names, name)
+// chainOf returns the segments that follow the last one of the entry.
+func chainOf(headers []segment.Header, entry logEntry) (chain []segmentEntry) {
+	last := entry.last()
+	if last == nil {
+		return nil
 	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(headers[a].Segment, headers[b].Segment) })
-	previous := uint64(0)
-	if last := entry.last(); last != nil {
-		previous = last.id
-	}
-	for _, name := range names {
-		if h := headers[name]; h.Segment != 0 && h.PreviousSegment == previous && previous != 0 {
-			b.chain = append(b.chain, segmentEntry{id: h.Segment, base: h.Base})
-			previous = h.Segment
-		} else {
-			b.lost = append(b.lost, name)
+	slices.SortFunc(headers, func(a, b segment.Header) int { return cmp.Compare(a.Segment, b.Segment) })
+	previous := last.id
+	for _, h := range headers {
+		if h.PreviousSegment != previous {
+			break
 		}
+		chain = append(chain, segmentEntry{id: h.Segment, base: h.Base})
+		previous = h.Segment
 	}
+	return chain
 }
 
-// readHeaderPage returns the first page of a file, or less if it is shorter.
-func readHeaderPage(files vfs.FS, path string) ([]byte, error) {
+// readStart returns the first n bytes of a file, or less if it is shorter.
+func readStart(files vfs.FS, path string, n int) ([]byte, error) {
 	file, err := files.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("wal: open %s: %w", path, err)
 	}
 	defer file.Close()
-	page := make([]byte, segment.HeaderSize)
-	n, err := file.ReadAt(page, 0)
+	b := make([]byte, n)
+	read, err := file.ReadAt(b, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("wal: read %s: %w", path, err)
 	}
-	return page[:n], nil
+	return b[:read], nil
 }

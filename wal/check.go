@@ -173,19 +173,12 @@ func (c *checker) unlisted(id uint64, entry *logEntry) ([]Damage, error) {
 		if !ok || number < entry.nextSegment || entry.find(number) != nil {
 			continue
 		}
-		page, err := readHeaderPage(c.fs, filepath.Join(c.path, logDirName(id), name))
-		if err != nil {
-			return nil, err
-		}
-		if segment.LooksBehind(page) {
-			continue // it continues nothing, and was promised to nobody
-		}
 		file := filepath.Join(logDirName(id), name)
-		used, err := holdsFrame(c.fs, filepath.Join(c.path, file))
+		used, behind, err := holdsFrame(c.fs, filepath.Join(c.path, file))
 		if err != nil {
 			return nil, err
 		}
-		if used {
+		if used && !behind {
 			found = append(found, Damage{Log: id, Segment: number, File: file, Next: base, Unlisted: true, Err: errUnlisted})
 		}
 	}

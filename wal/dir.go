@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -357,8 +358,9 @@ func (d *Dir) checkNeverFilled(id uint64) error {
 	}
 	for _, name := range names {
 		if _, segment, ok := parseSegmentName(name); ok {
-			if err := d.checkNeverUsed(filepath.Join(folder, name), id, segment); err != nil {
-				return err
+			path := filepath.Join(folder, name)
+			if used, _, err := holdsFrame(d.options.FS, path); err != nil || used {
+				return cmp.Or(err, unlisted(path, id, segment))
 			}
 		}
 	}

@@ -120,7 +120,7 @@ func (l *Log) journalSize(stages []*stage) (size int, ok bool) {
 func (j *journal) commit(l *Log, stages []*stage, size int) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.files.current == nil {
+	if j.files.current == nil || j.files.failed != nil {
 		j.prepareLocked()
 		return false
 	}

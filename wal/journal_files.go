@@ -190,7 +190,7 @@ func (j *journal) prepareLocked() {
 	}
 	j.files.made = true
 	j.dir.background.Go(func() {
-		if err := j.prepare(); err != nil {
+		if err := j.prepare(); err != nil && !errors.Is(err, errClosed) {
 			j.fail(err)
 		}
 	})

@@ -478,3 +478,40 @@ func FuzzJournal(f *testing.F) {
 		}
 	})
 }
+
+// TestReadingBesideTheJournal opens a directory for reading again and again while
+// its writer uses the files of the journal over and over.
+func TestReadingBesideTheJournal(t *testing.T) {
+	c := newSharers(1)
+	c.options.Backend, c.options.Clock = BackendMmap, nil
+	c.options.FS = vfs.OS()
+	dir := t.TempDir()
+	d := openDir(t, dir, c.options)
+	var logs []*Log
+	for id := range uint64(sharerLogs) {
+		logs = append(logs, openLog(t, d, id+1, LogOptions{}))
+	}
+	d.journal.ready()
+	done := make(chan error, 1)
+	go func() { done <- c.live(logs, 400) }()
+	for reads := 0; ; reads++ {
+		reader, err := OpenDirReadOnly(dir, c.options)
+		if err != nil {
+			t.Error(err)
+		} else {
+			closeQuietly(reader)
+		}
+		if _, err := ReadSnapshot(vfs.OS(), dir); err != nil {
+			t.Error(err)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("%d readings through %d journal files", reads+1, d.journal.files.generation-1)
+			return
+		default:
+		}
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,12 +21,12 @@ import (
 // one ended. Nothing is ever appended to a segment of an earlier opening: a
 // torn one ends by a manifest edit, and the next append begins a new file.
 func (l *Log) recover(entry logEntry) error {
-	found, err := findBegun(l.dir.options.FS, l.dir.logPath(l.id), l.id, entry)
+	begun, err := findBegun(l.dir.options.FS, l.dir.logPath(l.id), l.id, entry)
 	if err != nil {
 		return err
 	}
 	listed := len(entry.segments)
-	entry.segments = append(entry.segments, found.chain...)
+	entry.segments = append(entry.segments, begun...)
 	l.nextID, l.next, l.lastTime = entry.nextSegment, entry.closedNext(), entry.lastTime
 	l.first.Store(entry.first)
 	if err := l.producers.decode(entry.producers); err != nil {
@@ -37,7 +36,7 @@ func (l *Log) recover(entry logEntry) error {
 	if l.dir.readOnly {
 		check = l.checkStrayFiles
 	}
-	if err := check(entry, found.lost); err != nil {
+	if err := check(entry); err != nil {
 		return err
 	}
 	var list []*segment.Segment
@@ -263,7 +262,7 @@ func (l *Log) damageAt(s *segment.Segment, contents segment.Contents, after segm
 // removeStrayFiles deletes spares, segments that were trimmed, those that a power
 // cut has lost, and those whose activation did not get to its manifest edit. The
 // last cannot hold a frame, so that one which does means that the manifest lies.
-func (l *Log) removeStrayFiles(entry logEntry, lost []string) error {
+func (l *Log) removeStrayFiles(entry logEntry) error {
 	files, folder := l.dir.options.FS, l.dir.logPath(l.id)
 	names, err := files.ReadDir(folder)
 	if err != nil {
@@ -277,8 +276,8 @@ func (l *Log) removeStrayFiles(entry logEntry, lost []string) error {
 		switch {
 		case isSegment && listed, !isSegment && !isSpare:
 			continue
-		case isSegment && id >= entry.nextSegment && !slices.Contains(lost, name):
-			if err := l.dir.checkNeverUsed(path, l.id, id); err != nil {
+		case isSegment && id >= entry.nextSegment:
+			if err := l.dir.checkUnlisted(path, l.id, id); err != nil {
 				return err
 			}
 		}
@@ -292,7 +291,7 @@ func (l *Log) removeStrayFiles(entry logEntry, lost []string) error {
 // checkStrayFiles returns an error if there is a segment with frames that the
 // manifest does not know, and changes nothing. A writer may be at work: what it
 // began since the manifest was read is in the manifest by now.
-func (l *Log) checkStrayFiles(entry logEntry, lost []string) error {
+func (l *Log) checkStrayFiles(entry logEntry) error {
 	files, folder := l.dir.options.FS, l.dir.logPath(l.id)
 	names, err := files.ReadDir(folder)
 	if err != nil {
@@ -300,13 +299,10 @@ func (l *Log) checkStrayFiles(entry logEntry, lost []string) error {
 	}
 	for _, name := range names {
 		_, id, isSegment := parseSegmentName(name)
-		if !isSegment || id < entry.nextSegment || slices.Contains(lost, name) || entry.find(id) != nil {
+		if !isSegment || id < entry.nextSegment || entry.find(id) != nil {
 			continue
 		}
-		if page, err := readHeaderPage(files, filepath.Join(folder, name)); err == nil && segment.LooksBehind(page) {
-			continue // begun since the folder was listed
-		}
-		damage := l.dir.checkNeverUsed(filepath.Join(folder, name), l.id, id)
+		damage := l.dir.checkUnlisted(filepath.Join(folder, name), l.id, id)
 		if damage == nil || errors.Is(damage, fs.ErrNotExist) {
 			continue // trimmed meanwhile
 		}
@@ -321,31 +317,29 @@ func (l *Log) checkStrayFiles(entry logEntry, lost []string) error {
 	return nil
 }
 
-// checkNeverUsed returns an error if the segment file holds a frame.
-func (d *Dir) checkNeverUsed(path string, log, id uint64) error {
-	used, err := holdsFrame(d.options.FS, path)
-	if err != nil || !used {
+// checkUnlisted returns an error if a segment file that the manifest does not name
+// holds a frame that somebody may have been promised: one in a segment that was
+// begun behind others is lost, or will be taken up by [findBegun].
+func (d *Dir) checkUnlisted(path string, log, id uint64) error {
+	used, behind, err := holdsFrame(d.options.FS, path)
+	if err != nil || !used || behind {
 		return err
 	}
+	return unlisted(path, log, id)
+}
+
+func unlisted(path string, log, id uint64) error {
 	return &CorruptionError{log, id, segment.HeaderSize, fmt.Errorf("%s: %w", filepath.Base(path), errUnlisted)}
 }
 
-// holdsFrame reports whether a frame was written to a segment file.
-func holdsFrame(files vfs.FS, path string) (bool, error) {
-	file, err := files.OpenFile(path, os.O_RDONLY, 0)
-	if err != nil {
-		return false, fmt.Errorf("wal: open stray segment: %w", err)
+// holdsFrame reports whether a frame was written to a segment file, and whether
+// the log did not wait for the device when it began it.
+func holdsFrame(files vfs.FS, path string) (used, behind bool, err error) {
+	b, err := readStart(files, path, segment.HeaderSize+protocol.FrameHeaderSize)
+	if err != nil || len(b) < segment.HeaderSize+protocol.FrameHeaderSize {
+		return false, false, err
 	}
-	page := make([]byte, segment.HeaderSize+protocol.FrameHeaderSize)
-	_, err = file.ReadAt(page, 0)
-	_ = file.Close()
-	if errors.Is(err, io.EOF) {
-		return false, nil // too short for a frame
-	}
-	if err != nil {
-		return false, fmt.Errorf("wal: read stray segment: %w", err)
-	}
-	return protocol.ParseFrameHeader(page[segment.HeaderSize:]).Length != 0, nil
+	return protocol.ParseFrameHeader(b[segment.HeaderSize:]).Length != 0, segment.LooksBehind(b), nil
 }
 
 // parseSegmentName reads what segmentName wrote.

@@ -92,16 +92,16 @@ func (r *Repair) settleBegun() error {
 			continue
 		}
 		folder := filepath.Join(r.path, logDirName(id))
-		found, err := findBegun(r.fs, folder, id, *entry)
+		begun, err := findBegun(r.fs, folder, id, *entry)
 		if err != nil {
 			return err
 		}
-		for _, e := range found.chain {
+		for _, e := range begun {
 			if err := syncName(r.fs, filepath.Join(r.path, segmentFile(id, e))); err != nil {
 				return err
 			}
 		}
-		entry.segments = append(entry.segments, found.chain...)
+		entry.segments = append(entry.segments, begun...)
 	}
 	return nil
 }

@@ -359,8 +359,9 @@ func (l *Log) syncLater() error {
 }
 
 // syncBehind syncs the segments that were left unsynced, oldest first, makes the
-// one behind each durable, and notes both. A failure poisons the log before anybody else can try
-// again: the kernel may have dropped the pages, and a second sync would succeed.
+// one behind each durable, and notes both. A failure poisons the log before anybody
+// else can try again: the kernel may have dropped the pages, and a second sync
+// would succeed.
 func (l *Log) syncBehind() error {
 	l.behindMu.Lock()
 	defer l.behindMu.Unlock()

@@ -86,11 +86,11 @@ func tryReadSnapshot(files vfs.FS, dir string) (Snapshot, error) {
 	s.Edits = b[:min(end, len(b))]
 	for _, id := range slices.Sorted(maps.Keys(logs)) {
 		s.Logs = append(s.Logs, LogExtent{id, logs[id].first})
-		found, err := findBegun(files, filepath.Join(dir, logDirName(id)), id, *logs[id])
+		begun, err := findBegun(files, filepath.Join(dir, logDirName(id)), id, *logs[id])
 		if err != nil && !logs[id].removed {
 			return Snapshot{}, err
 		}
-		for _, e := range append(slices.Clip(logs[id].segments), found.chain...) {
+		for _, e := range append(slices.Clip(logs[id].segments), begun...) {
 			s.Segments = append(s.Segments, SegmentFile{
 				Log: id, Segment: e.id, Base: e.base, File: segmentFile(id, e), Closed: e.state != stateActive, entry: e,
 			})
