@@ -129,6 +129,7 @@ func (l *Log) write(stages []*stage) error {
 			return err
 		}
 		l.unsynced += int64(s.used)
+		s.tail.stored = s.off + int64(s.used)
 		l.pace(s.off + int64(s.used))
 	}
 	return nil
@@ -154,6 +155,7 @@ func (l *Log) sync() error {
 	if l.active == nil || l.unsynced == 0 && !l.active.journaled {
 		return nil
 	}
+	l.writeAhead()
 	if err := l.syncFile(l.active.segment); err != nil {
 		return err
 	}

@@ -45,7 +45,6 @@ type Dir struct {
 	logs     catalogue // what the manifest said, when read-only
 
 	syncs   chan struct{} // one token per running fdatasync
-	zeroing chan struct{} // one token: a step of zeroing a spare
 	buffers buffers
 	waiters sync.Pool // of *waiter
 
@@ -143,7 +142,6 @@ func newDir(path string, o Options) *Dir {
 	d := &Dir{
 		path: path, options: o, open: make(map[uint64]*Log),
 		syncs:   make(chan struct{}, o.SyncsMax),
-		zeroing: make(chan struct{}, 1),
 		buffers: newBuffers(o.StagingBytes),
 		waiters: sync.Pool{New: newWaiter},
 	}

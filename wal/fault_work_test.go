@@ -137,7 +137,7 @@ var faultWorks = []faultWork{
 		}
 		r.close(d)
 	}},
-	{name: "zeroed spares", options: Options{Backend: BackendPread}, run: func(r *faultRun) {
+	{name: "zeroes ahead", options: Options{Backend: BackendPread}, run: func(r *faultRun) {
 		d, l := r.open()
 		if l != nil {
 			r.append(l, 30, 1000)

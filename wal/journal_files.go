@@ -234,15 +234,14 @@ func (j *journal) newFile(n int) (*journalFile, error) {
 	return &journalFile{file: file, path: path}, nil
 }
 
-// zero writes the file once. It does not rest between its steps as [spare.zero]
-// does: every sync of every log gains from an early end.
+// zero writes every block of the file once, so that the syncs of batches need no
+// change of extents.
 func (j *journal) zero(file vfs.File) error {
 	if j.dir.options.Backend == BackendHeap {
 		return nil
 	}
-	zeroes := make([]byte, zeroStep)
-	for off := int64(0); off < j.files.size; off += zeroStep {
-		if _, err := file.WriteAt(zeroes[:min(zeroStep, j.files.size-off)], off); err != nil {
+	for off := int64(0); off < j.files.size; off += aheadMax {
+		if _, err := file.WriteAt(zeroes[:min(aheadMax, j.files.size-off)], off); err != nil {
 			return err
 		}
 		if err := file.Sync(); err != nil {

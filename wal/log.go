@@ -93,9 +93,11 @@ type tail struct {
 	name    string
 	off     int64 // where the next frame goes
 	totals  segment.Totals
-	zeroed  chan struct{} // see spare
-	ready   int64         // direct: pages before it were populated
-	durable int64         // offset known durable; stored under mu
+	ready   int64 // direct: pages before it were populated
+	durable int64 // offset known durable; stored under mu
+	// Of the running commit: the end of the frames that were written, and of the
+	// zeroes ahead of them (see ahead.go).
+	stored, blank int64
 	// Set when the tail is left and its segment will not grow any more.
 	producers []byte // the table at the end of the segment
 	next      uint64 // sequence number behind the segment
@@ -317,9 +319,6 @@ func (l *Log) Close() error {
 		if timer != nil && timer.Stop() {
 			l.commits.Done()
 		}
-	}
-	if l.spare != nil {
-		l.spare.take() // ends its zeroing
 	}
 	l.wakeLocked()
 	l.mu.Unlock()

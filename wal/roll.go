@@ -14,7 +14,7 @@ import (
 
 const (
 	// stagesMax bounds the staging buffers of one log.
-	stagesMax = 4
+	stagesMax = 8
 	// fillFast is the age below which a segment that is half full asks for a
 	// larger successor.
 	fillFast = time.Minute
@@ -90,7 +90,6 @@ func (l *Log) leaveTailLocked(room int64) *tail {
 	if t.off == segment.HeaderSize && t != l.active {
 		// It was planned for an append that then gave up.
 		l.dir.manifest.room.release(addedRoom + room)
-		<-t.zeroed
 		l.dir.unpin(t.segment)
 		_ = l.dir.options.FS.Remove(t.name)
 		return nil
@@ -119,7 +118,6 @@ func (l *Log) planLocked(ctx context.Context, span int64) error {
 		return spaceOr(failure.Internal, "append: name the segment", err)
 	}
 	s.path, l.spare = final, nil
-	s.take()
 	previous := l.tail
 	l.leaveTailLocked(room)
 	h := segment.Header{
@@ -147,7 +145,6 @@ func (l *Log) planLocked(ctx context.Context, span int64) error {
 	l.salt.Store(h.Salt)
 	l.tail = &tail{
 		segment: created, name: s.path, off: segment.HeaderSize, durable: segment.HeaderSize,
-		zeroed: s.zeroed,
 	}
 	return nil
 }
@@ -174,9 +171,6 @@ func (l *Log) makeSpareLocked(ctx context.Context, least int64) error {
 	l.mu.Unlock()
 	s, err := l.newSpare(number, capacity, least, table)
 	l.mu.Lock()
-	if s != nil {
-		close(s.zeroed)
-	}
 	l.spare = s
 	done()
 	return err
@@ -211,14 +205,7 @@ func (l *Log) prepareLocked() {
 		l.mu.Lock()
 		l.spare = s
 		done()
-		zero := !l.closed && l.options.Durability == record.Group && l.dir.options.Backend != BackendHeap
-		if s != nil && !zero {
-			close(s.zeroed)
-		}
 		l.mu.Unlock()
-		if s != nil && zero {
-			s.zero(l.dir.zeroing)
-		}
 	})
 }
 
@@ -285,6 +272,7 @@ func (l *Log) seal(from *tail) error {
 		return err
 	}
 	from.footer = footer
+	from.blank = from.segment.Limit() // zeroes would be written over it
 	l.unsynced += footer + segment.FooterSize - from.off
 	return nil
 }
@@ -410,7 +398,6 @@ func (l *Log) punchLater(t *tail) {
 
 // activate makes the header and the name of the tail's file durable.
 func (l *Log) activate(to *tail) error {
-	<-to.zeroed // the last step may still be syncing, and must not meet a closed file later
 	if err := to.segment.File().Sync(); err != nil {
 		return fmt.Errorf("segment %016x: sync header: %w", to.segment.Header.Segment, err)
 	}

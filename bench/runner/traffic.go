@@ -14,12 +14,14 @@ import (
 	"github.com/millrace-io/millrace/bench/latency"
 	"github.com/millrace-io/millrace/bench/load"
 	"github.com/millrace-io/millrace/bench/result"
+	"github.com/millrace-io/millrace/bench/scenario"
 	"github.com/millrace-io/millrace/bench/target"
 )
 
 const (
-	// warmBytesMax bounds what is written to warm the page cache.
-	warmBytesMax = 1 << 30
+	// warmRate is what a log writes in a second at best, and warmBytesMax bounds what
+	// is written to bring memory in: more would start write-back.
+	warmRate, warmBytesMax = 2 << 30, 2 << 30
 	// readyMax is how long followers have to be in place, deliverMax how long
 	// records have to arrive after the last was acknowledged.
 	readyMax   = 30 * time.Second
@@ -30,10 +32,8 @@ const (
 // scenario has.
 func traffic(ctx context.Context, job Job, on target.Target, dir string, run *result.Run) (err error) {
 	s := &job.Scenario
-	if s.Durability == target.None {
-		if err := warmPages(ctx, dir, warmBytesMax); err != nil {
-			return err
-		}
+	if err := warmPages(ctx, dir, warmBytes(s)); err != nil {
+		return err
 	}
 	data := filepath.Join(dir, "data")
 	if err := os.MkdirAll(data, 0o755); err != nil {
@@ -47,11 +47,26 @@ func traffic(ctx context.Context, job Job, on target.Target, dir string, run *re
 	if _, err := fill(ctx, s, session, run); err != nil {
 		return err
 	}
+	if s.Touched {
+		if err := touchShards(ctx, job, session); err != nil {
+			return fmt.Errorf("append to every shard: %w", err)
+		}
+	}
 	if s.Producers() == 0 {
 		return scanPasses(ctx, s, on, session, 0, run)
 	}
 	t := &trip{job: job, on: on, session: session, run: run}
 	return t.produce(ctx)
+}
+
+// warmBytes is how much memory a run may take for what it writes.
+func warmBytes(s *scenario.Scenario) int64 {
+	rate := float64(warmRate)
+	if s.ProducerRate > 0 {
+		const ahead = 2 // some logs write zeroes ahead of their records
+		rate = min(rate, ahead*s.ProducerRate*float64(s.MessageSize))
+	}
+	return int64(min(rate*time.Duration(s.WarmupDuration+s.TestDuration).Seconds(), warmBytesMax))
 }
 
 // trip is one measurement with producers.

@@ -59,6 +59,9 @@ type Scenario struct {
 	LookupReaders int `yaml:"lookupReaders" json:"lookup_readers,omitempty"`
 	// Backlog is written before anything is measured.
 	Backlog Size `yaml:"backlog" json:"backlog"`
+	// Touched appends a record to every shard before anything is measured: the first
+	// record of a shard may cost what no later one does.
+	Touched bool `yaml:"touched" json:"touched,omitempty"`
 	// ConsumerBacklogSizeGB is Backlog in the words of the OpenMessaging
 	// Benchmark.
 	ConsumerBacklogSizeGB float64 `yaml:"consumerBacklogSizeGB" json:"consumer_backlog_size_gb,omitempty"`

@@ -121,7 +121,7 @@ func logsMeasure(base scenario.Scenario, e Effort) Measure {
 	const logs, appenders = 16, 4
 	one := sized(base, "1 log, 4 appenders, group", 1<<10, 1, appenders)
 	many := sized(base, "16 logs, 4 appenders each, group", 1<<10, 1, logs*appenders)
-	many.PartitionsPerTopic = logs
+	many.PartitionsPerTopic, many.Touched = logs, true
 	m := e.log(many, synced, throughput(many.Name, "4 records a sync of 16 files at once", times(appenders, "fdatasync-4KiB-16-files")))
 	m.Variants = []Variant{{Name: "1 log", Scenario: one}}
 	return m
@@ -219,10 +219,11 @@ func serverMeasures(base scenario.Scenario, e Effort) []Measure {
 func shardMeasures(base scenario.Scenario, e Effort) []Measure {
 	const appenders = 64
 	one := sized(base, "1 shard, group", 1<<10, 1, appenders)
+	one.Touched = true
 	var all []Measure
 	for _, shards := range []int{256, 4096} {
 		many := sized(base, fmt.Sprintf("%d shards, group", shards), 1<<10, 1, appenders)
-		many.PartitionsPerTopic = shards
+		many.PartitionsPerTopic, many.Touched = shards, true
 		m := e.log(many, synced, throughput(many.Name, "", nil))
 		m.Kind, m.Variants = "engine", []Variant{{Name: "1 shard", Scenario: one}}
 		all = append(all, m)
