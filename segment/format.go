@@ -129,13 +129,25 @@ func ParseHeader(b []byte) (Header, error) {
 	return h, nil
 }
 
-// LooksBehind reports whether a header page, good or torn, is one of a segment
-// with [Header.Behind]. The magic, the version and the flags are in its first
-// sector, and the same in whatever such a file ever had there.
+// LooksBehind reports whether a header page, good, torn or never written, is one of
+// a segment with [Header.Behind]. The magic, the version and the flags are in its
+// first sector, which a device writes as a whole or not at all; all others have a
+// header on the device before there is anything else in the file.
 func LooksBehind(page []byte) bool {
-	return len(page) >= HeaderSize && bytes.Equal(page[:len(magic)], []byte(magic)) &&
+	if len(page) < HeaderSize {
+		return false
+	}
+	if bytes.Equal(page[:sectorSize], blankSector[:]) {
+		return true
+	}
+	return bytes.Equal(page[:len(magic)], []byte(magic)) &&
 		binary.LittleEndian.Uint32(page[8:]) == Version && binary.LittleEndian.Uint32(page[12:]) == flagBehind
 }
+
+// sectorSize is the least that a device writes as a whole.
+const sectorSize = 512
+
+var blankSector [sectorSize]byte
 
 // Totals count what a segment holds. The zero value is an empty segment.
 type Totals struct {

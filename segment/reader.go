@@ -45,6 +45,8 @@ type Reader struct {
 	window    []byte // AccessPread: what was read last
 	buffer    []byte // AccessPread: the memory behind window
 	start     int64  // AccessPread: where window begins
+	near      bool   // see Near
+	sum       byte   // of what was touched, so that the compiler keeps the loads
 }
 
 // Reset makes r read s, for which the caller holds a reference.
@@ -73,6 +75,32 @@ func (r *Reader) Frame(off int64) (protocol.FrameHeader, []byte, error) {
 		}
 	}
 	return r.check(off, limit)
+}
+
+// Near is [Reader.Frame] for a caller who goes through the records of one frame
+// after the other. A frame that need not be checked is brought into the cache of
+// the processor, as checking does: the steps from record to record depend on what was
+// read, and memory is far slower at answering them one by one than at a run over
+// all lines. A second pass over records of 1 KiB takes 62 ns a record with it and
+// 113 without, one of 100 B 31 and 50.
+func (r *Reader) Near(off int64) (protocol.FrameHeader, []byte, error) {
+	r.near = true
+	h, frame, err := r.Frame(off)
+	r.near = false
+	return h, frame, err
+}
+
+// nearMax is the largest frame that is brought near: it must stay in the second
+// cache until it was read.
+const nearMax = 256 << 10
+
+// touch reads a byte of each cache line.
+func touch(b []byte) (sum byte) {
+	const line = 64
+	for at := 0; at < len(b); at += line {
+		sum += b[at]
+	}
+	return sum
 }
 
 // Header returns the header of the frame at off, which must be a frame boundary
@@ -138,6 +166,9 @@ func (r *Reader) check(off, limit int64) (h protocol.FrameHeader, frame []byte, 
 	b := r.bytes(off, limit)
 	if off < s.verified.Load() {
 		h = protocol.ParseFrameHeader(b)
+		if r.near && h.Count > 1 && h.Length <= nearMax {
+			r.sum += touch(b[:h.Length])
+		}
 		return h, b[:h.Length:h.Length], nil
 	}
 	h, err = protocol.CheckFrame(b, s.Header.Salt)

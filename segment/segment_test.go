@@ -131,6 +131,11 @@ func TestHeaderBehind(t *testing.T) {
 	if _, err := ParseHeader(page); err == nil || !LooksBehind(page) {
 		t.Errorf("torn: %v, marked %v", err, LooksBehind(page))
 	}
+	clear(page)
+	page[600] = 1
+	if !LooksBehind(page) {
+		t.Error("a page whose first sector was never written does not look marked")
+	}
 	if LooksBehind(page[:100]) {
 		t.Error("a part of a page looks marked")
 	}

@@ -36,15 +36,16 @@ func findBegun(files vfs.FS, folder string, log uint64, entry logEntry) ([]segme
 		if !ok || id < entry.nextSegment {
 			continue
 		}
-		page, err := readStart(files, filepath.Join(folder, name), segment.HeaderSize)
+		page, size, err := readStart(files, filepath.Join(folder, name), segment.HeaderSize)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // beside a live writer
 		}
 		if err != nil {
 			return nil, err
 		}
-		// A header that is not good did not get to the device.
-		if h, err := segment.ParseHeader(page); err == nil && h.Behind && h.Log == log && h.Segment == id && h.Base == base {
+		// A header that is not good did not get to the device, and one in a file that
+		// is too short was not synced: the length comes with the first sync.
+		if h, err := segment.ParseHeader(page); err == nil && h.Behind && h.Log == log && h.Segment == id && h.Base == base && size >= h.Capacity {
 			headers = append(headers, h)
 		}
 	}
@@ -69,17 +70,21 @@ func chainOf(headers []segment.Header, entry logEntry) (chain []segmentEntry) {
 	return chain
 }
 
-// readStart returns the first n bytes of a file, or less if it is shorter.
-func readStart(files vfs.FS, path string, n int) ([]byte, error) {
+// readStart returns the first n bytes of a file, or less if it is shorter, and its
+// size.
+func readStart(files vfs.FS, path string, n int) (b []byte, size int64, err error) {
 	file, err := files.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
-		return nil, fmt.Errorf("wal: open %s: %w", path, err)
+		return nil, 0, fmt.Errorf("wal: open %s: %w", path, err)
 	}
 	defer file.Close()
-	b := make([]byte, n)
+	b = make([]byte, n)
 	read, err := file.ReadAt(b, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("wal: read %s: %w", path, err)
+	if err == nil || errors.Is(err, io.EOF) {
+		size, err = file.Size()
 	}
-	return b[:read], nil
+	if err != nil {
+		return nil, 0, fmt.Errorf("wal: read %s: %w", path, err)
+	}
+	return b[:read], size, nil
 }

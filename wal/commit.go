@@ -135,14 +135,25 @@ func (l *Log) write(stages []*stage) error {
 	return nil
 }
 
-// pace begins write-back of what was written up to off.
+// pace begins write-back of what was written up to off, once at a time and beside
+// the commit: where the device has more to do than it takes, the call waits for it. In
+// the commit it held up a roll behind it, and everybody who appends, for 30 ms.
 func (l *Log) pace(off int64) {
 	if l.options.Durability == record.Group || off-l.writtenBack < writebackStep {
 		return
 	}
+	s, from := l.active.segment, l.writtenBack
+	if !l.pacing.CompareAndSwap(false, true) {
+		return
+	}
 	off &^= pageSize - 1 // the last page is about to be written again
-	l.active.segment.BeginWriteback(l.writtenBack, off-l.writtenBack)
 	l.writtenBack = off
+	s.Pin() // it is the active one: it has a reference
+	l.commits.Go(func() {
+		s.BeginWriteback(from, off-from)
+		l.pacing.Store(false)
+		l.dir.unpin(s)
+	})
 }
 
 // sync makes everything written durable.

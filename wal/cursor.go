@@ -324,8 +324,9 @@ func (c *Cursor) TryNext() bool {
 			c.view = View{Sequence: c.first + uint64(c.index), Time: c.time, RecordView: c.batch.Record(c.index)}
 			return true
 		}
+		onward := c.count > 0
 		c.count = 0
-		if !c.available() || !c.load() {
+		if !c.available() || !c.load(onward) {
 			return false
 		}
 	}
@@ -333,8 +334,12 @@ func (c *Cursor) TryNext() bool {
 
 // load opens the batch of the frame at c.off and steps behind the frame. The
 // index is left in front of the first record to deliver.
-func (c *Cursor) load() bool {
-	h, frame, err := c.reader.Frame(c.off)
+func (c *Cursor) load(onward bool) bool {
+	read := c.reader.Frame
+	if onward {
+		read = c.reader.Near
+	}
+	h, frame, err := read(c.off)
 	if err != nil {
 		return c.broken(err)
 	}

@@ -65,8 +65,9 @@ type Log struct {
 	// Of the running commit: one goroutine at a time owns them.
 	active      *tail // the tail whose segment is the last in the list
 	scratch     []*stage
-	unsynced    int64 // bytes of the active segment written since its last sync
-	writtenBack int64 // offset up to which write-back was begun
+	unsynced    int64       // bytes of the active segment written since its last sync
+	writtenBack int64       // offset up to which write-back was begun
+	pacing      atomic.Bool // a goroutine is at it
 
 	// Read without mu, stored with mu held.
 	written  atomic.Uint64 // last record that reached the kernel

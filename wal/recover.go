@@ -335,7 +335,7 @@ func unlisted(path string, log, id uint64) error {
 // holdsFrame reports whether a frame was written to a segment file, and whether
 // the log did not wait for the device when it began it.
 func holdsFrame(files vfs.FS, path string) (used, behind bool, err error) {
-	b, err := readStart(files, path, segment.HeaderSize+protocol.FrameHeaderSize)
+	b, _, err := readStart(files, path, segment.HeaderSize+protocol.FrameHeaderSize)
 	if err != nil || len(b) < segment.HeaderSize+protocol.FrameHeaderSize {
 		return false, false, err
 	}

@@ -8,8 +8,6 @@ import (
 
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/internal/vfs"
-	"github.com/millrace-io/millrace/record"
-	"github.com/millrace-io/millrace/segment"
 )
 
 // spare is a file that is allocated and waits to become a segment.
@@ -28,33 +26,18 @@ func (s *spare) discard(files vfs.FS) {
 
 // newSpare allocates a file of the wanted capacity, or of less, but at least
 // least, when the disk is nearly full. It also makes it likely that there is
-// room for the edits that the segment will cause. For a log that does not sync it
-// marks the file: see [Log.markBehind].
+// room for the edits that the segment will cause. It waits for no sync: while the
+// device is busy with what a log without syncs has written, one takes 100 ms, and
+// appends would wait for the file.
 func (l *Log) newSpare(number uint64, capacity, least, tableSize int64) (*spare, error) {
 	if err := l.dir.manifest.reserve(tableSize + 4096); err != nil {
 		return nil, spaceOr(failure.Poisoned, "append", err)
 	}
 	s, err := l.allocateSpare(number, capacity, least)
-	if err == nil && l.options.Durability != record.Group {
-		if err = l.markBehind(s.file); err != nil {
-			_ = s.file.Close()
-			_ = l.dir.options.FS.Remove(s.path)
-		}
-	}
 	if err != nil {
 		return nil, spaceOr(failure.Unavailable, "append: prepare segment", err)
 	}
 	return s, nil
-}
-
-// markBehind gives the file a header that is none yet but for the mark, so that
-// whatever a power cut leaves of the one that follows shows that nobody waited
-// for it.
-func (l *Log) markBehind(file vfs.File) error {
-	if _, err := file.WriteAt(segment.Header{Log: l.id, Capacity: segment.HeaderSize, Behind: true}.Encode(), 0); err != nil {
-		return err
-	}
-	return file.Sync()
 }
 
 func (l *Log) allocateSpare(number uint64, capacity, least int64) (*spare, error) {
