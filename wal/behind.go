@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/millrace-io/millrace/internal/vfs"
 	"github.com/millrace-io/millrace/segment"
@@ -21,6 +22,127 @@ import (
 // (segment.Header.Behind), and each names the one before it. After a kill they
 // continue the log; after a power cut they do as far as nothing before them is
 // missing, and are lost otherwise, promised to nobody.
+
+const (
+	// behindMax is how many segments may wait for their sync before a roll waits for
+	// one of them, and behindMany before they are synced without delay.
+	behindMax, behindMany = 16, 8
+	// behindDelay is how long they are left alone otherwise. A sync at once would
+	// compete for the device and the processors with the burst that filled them.
+	behindDelay = time.Second
+	// behindStep is written back at a time where nobody waits, with a rest of
+	// behindRest times as long as that took: a sync of 256 MiB in one piece keeps a
+	// processor busy for 60 ms, which others feel.
+	behindStep, behindRest = 1 << 20, 2
+)
+
+// syncLater has the segments that were left unsynced synced in the background. It
+// waits only when they have become too many.
+func (l *Log) syncLater() error {
+	l.mu.Lock()
+	n := len(l.behind)
+	if n <= behindMax {
+		defer l.mu.Unlock()
+		l.armBehindLocked(n > behindMany)
+		return nil
+	}
+	l.mu.Unlock()
+	return l.syncBehind(behindMax)
+}
+
+func (l *Log) armBehindLocked(now bool) {
+	if l.behindTimer != nil && now && l.behindTimer.Stop() {
+		l.behindTimer = nil
+		l.commits.Done()
+	}
+	if l.behindTimer != nil || l.settling || l.closed {
+		return
+	}
+	delay := behindDelay
+	if now {
+		delay = 0
+	}
+	l.commits.Add(1)
+	l.behindTimer = l.dir.options.Clock.AfterFunc(delay, l.behindDue)
+}
+
+// behindDue syncs what is behind, gently, until nothing is.
+func (l *Log) behindDue() {
+	defer l.commits.Done()
+	l.mu.Lock()
+	l.behindTimer, l.settling = nil, true
+	for n := len(l.behind); n > 0 && l.refused == nil; n = len(l.behind) {
+		t := l.behind[0]
+		l.writeBackLocked(t)
+		l.writeBackLocked(t.successor)
+		l.mu.Unlock()
+		_ = l.syncBehind(n - 1) // a failure has poisoned the log
+		l.mu.Lock()
+	}
+	l.settling = false
+	l.wakeLocked()
+	l.mu.Unlock()
+}
+
+// writeBackLocked begins write-back of a segment, bit by bit as long as nobody
+// waits for it. It lets go of mu meanwhile.
+func (l *Log) writeBackLocked(t *tail) {
+	if !t.segment.Pin() {
+		return
+	}
+	defer l.dir.unpin(t.segment)
+	for off := int64(0); !l.closed && len(l.behind) <= behindMany && l.hurry.Load() == 0; off += behindStep {
+		n := min(behindStep, t.off&^(pageSize-1)-off) // the last page may be written to
+		if n <= 0 {
+			return
+		}
+		l.mu.Unlock()
+		began := time.Now()
+		t.segment.BeginWriteback(off, n)
+		time.Sleep(behindRest * time.Since(began))
+		l.mu.Lock()
+	}
+}
+
+// syncBehind syncs segments that were left unsynced, oldest first, until no more
+// than keep are left, makes the one behind each durable, and notes both. A failure
+// poisons the log before anybody else can try again: the kernel may have dropped the
+// pages, and a second sync would succeed.
+func (l *Log) syncBehind(keep int) error {
+	l.hurry.Add(1)
+	defer l.hurry.Add(-1)
+	l.behindMu.Lock()
+	defer l.behindMu.Unlock()
+	for l.behindErr == nil {
+		l.mu.Lock()
+		if len(l.behind) <= keep {
+			l.mu.Unlock()
+			return nil
+		}
+		t := l.behind[0]
+		l.mu.Unlock()
+		err := l.syncFile(t.segment)
+		if err == nil {
+			err = l.activate(t.successor)
+		}
+		if err == nil {
+			err = l.dir.manifest.commitPromised(t.room+addedRoom, append(t.sealed(l.id), t.successor.added(l.id))...)
+		}
+		l.mu.Lock()
+		if err != nil {
+			l.behindErr = err
+			l.poisonLocked(err)
+		} else {
+			l.behind = slices.Delete(l.behind, 0, 1)
+			l.durable.Store(max(l.durable.Load(), t.next-1))
+		}
+		l.mu.Unlock()
+		if err == nil {
+			punch(t.segment, t.footer+segment.FooterSize)
+		}
+	}
+	return l.behindErr
+}
 
 // findBegun returns them, behind the last segment that the MANIFEST knows and in
 // order. Those with the mark that are not among them continue nothing and are lost;

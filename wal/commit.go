@@ -15,9 +15,8 @@ const (
 	// gatherMax bounds how long a commit waits for the appenders that the one
 	// before it has released: see docs/design/0003.
 	gatherMax = 60 * time.Microsecond
-	// writebackStep is how many written bytes a log that does not sync hands
-	// to the kernel's write-back at a time, so that the sync at a roll is no
-	// cliff.
+	// writebackStep is how many written bytes a log in interval mode hands to the
+	// kernel's write-back at a time, so that its syncs are short.
 	writebackStep = 8 << 20
 	pageSize      = 4096
 	// idleSync is how long a log rests before a SYNC frame covers its last
@@ -29,7 +28,7 @@ const (
 func (l *Log) pendingLocked() bool {
 	return l.fill != nil || len(l.queue) > 0 || l.sealAsked != nil || l.syncAsked ||
 		l.wantSync && l.durable.Load() < l.written.Load() ||
-		l.direct && (l.loose >= writebackStep || l.tail != nil && l.tail != l.active)
+		l.direct && l.tail != nil && l.tail != l.active
 }
 
 // startLocked starts a commit in the background unless one is running.
@@ -135,9 +134,9 @@ func (l *Log) write(stages []*stage) error {
 	return nil
 }
 
-// pace begins write-back of what was written up to off, once at a time and beside
-// the commit: where the device has more to do than it takes, the call waits for it. In
-// the commit it held up a roll behind it, and everybody who appends, for 30 ms.
+// pace begins write-back of what a log in interval mode has written up to off, once
+// at a time and beside the commit: where the device has more to do than it takes, the
+// call waits for it.
 func (l *Log) pace(off int64) {
 	if l.options.Durability == record.Group || off-l.writtenBack < writebackStep {
 		return
@@ -159,7 +158,7 @@ func (l *Log) pace(off int64) {
 // sync makes everything written durable.
 func (l *Log) sync() error {
 	if l.options.Durability != record.Group {
-		if err := l.syncBehind(); err != nil {
+		if err := l.syncBehind(0); err != nil {
 			return err
 		}
 	}

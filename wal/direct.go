@@ -62,9 +62,7 @@ func (l *Log) storeFrame(ctx context.Context, p *placement, span int64, aside []
 	r = l.countLocked(p, h, span)
 	l.written.Store(r.Last)
 	l.tail.segment.SetReadable(l.tail.off)
-	if l.loose += span; l.loose >= writebackStep {
-		l.startLocked()
-	}
+	l.loose += span
 	return r, nil
 }
 
@@ -145,9 +143,6 @@ func (l *Log) markLocked() (m mark) {
 
 // follow does for a commit what [Log.write] does with stages.
 func (l *Log) follow(m mark) error {
-	if m.tail != nil {
-		l.pace(m.off)
-	}
 	if m.next != nil {
 		return l.roll(m.next)
 	}

@@ -137,6 +137,13 @@ var faultWorks = []faultWork{
 		}
 		r.close(d)
 	}},
+	{name: "write-back", log: LogOptions{Durability: record.Interval}, options: Options{Backend: BackendPread, SegmentBytesMin: 16 << 20}, run: func(r *faultRun) {
+		d, l := r.open()
+		if l != nil {
+			r.append(l, 10, 1<<20)
+		}
+		r.close(d)
+	}},
 	{name: "zeroes ahead", options: Options{Backend: BackendPread}, run: func(r *faultRun) {
 		d, l := r.open()
 		if l != nil {

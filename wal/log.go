@@ -30,37 +30,39 @@ type Log struct {
 	direct  bool // frames are stored by their appends: see direct.go
 	ownsDir bool // opened by Open: closing it closes the directory
 
-	mu         sync.Mutex // guards the fields down to the blank line
-	refused    error      // why appends fail: closed, poisoned, damaged, read-only
-	closed     bool
-	next       uint64 // sequence number of the record to come
-	lastTime   int64  // arrival of the newest record
-	stamper    clock.Stamper
-	nextID     uint64 // id of the segment to come
-	tail       *tail  // where the next frame goes; nil before the first append and after Seal
-	fill       *stage // being filled; nil when there is nothing in it
-	queue      []*stage
-	staged     int      // stages that are filled, queued or being written
-	wide       bool     // stages take wide buffers: small ones filled up lately
-	loose      int64    // bytes stored directly since the last commit looked
-	idle       []*stage // to be used again; at most stagesMax
-	committing bool     // a commit is running or about to
-	wantSync   bool     // the next commit must sync whatever the mode
-	sealAsked  *tail    // the next commit must seal this one if it is still active
-	syncAsked  bool     // the next commit must sync the segment itself
-	behind     []*tail  // left segments that wait for their sync, oldest first
-	waiters    []*waiter
-	released   int // waiters that the last wake-up let go
-	producers  producerTable
-	spare      *spare
-	spares     uint64        // made so far: their files must not share a name
-	preparing  chan struct{} // not nil while somebody makes the spare; closed when done
-	syncTimer  clock.Timer
-	idleTimer  clock.Timer
-	promised   uint64 // record the last SYNC frame promised, so that one follows each burst
-	capacity   int64  // of the segment to come
-	salt       atomic.Uint32
-	commits    sync.WaitGroup // goroutines of this log; Close waits for them
+	mu          sync.Mutex // guards the fields down to the blank line
+	refused     error      // why appends fail: closed, poisoned, damaged, read-only
+	closed      bool
+	next        uint64 // sequence number of the record to come
+	lastTime    int64  // arrival of the newest record
+	stamper     clock.Stamper
+	nextID      uint64 // id of the segment to come
+	tail        *tail  // where the next frame goes; nil before the first append and after Seal
+	fill        *stage // being filled; nil when there is nothing in it
+	queue       []*stage
+	staged      int      // stages that are filled, queued or being written
+	wide        bool     // stages take wide buffers: small ones filled up lately
+	loose       int64    // bytes stored directly since the last commit looked
+	idle        []*stage // to be used again; at most stagesMax
+	committing  bool     // a commit is running or about to
+	wantSync    bool     // the next commit must sync whatever the mode
+	sealAsked   *tail    // the next commit must seal this one if it is still active
+	syncAsked   bool     // the next commit must sync the segment itself
+	behind      []*tail  // left segments that wait for their sync, oldest first
+	waiters     []*waiter
+	released    int // waiters that the last wake-up let go
+	producers   producerTable
+	spare       *spare
+	spares      uint64        // made so far: their files must not share a name
+	preparing   chan struct{} // not nil while somebody makes the spare; closed when done
+	syncTimer   clock.Timer
+	idleTimer   clock.Timer
+	behindTimer clock.Timer
+	settling    bool   // what is behind is being synced in the background
+	promised    uint64 // record the last SYNC frame promised, so that one follows each burst
+	capacity    int64  // of the segment to come
+	salt        atomic.Uint32
+	commits     sync.WaitGroup // goroutines of this log; Close waits for them
 
 	// Of the running commit: one goroutine at a time owns them.
 	active      *tail // the tail whose segment is the last in the list
@@ -81,9 +83,10 @@ type Log struct {
 	tailWaiting atomic.Int32
 	damage      error // what a reader meets at the end of a damaged log
 
-	trimMu    sync.Mutex // one trim at a time; taken before behindMu
-	behindMu  sync.Mutex // one sync of what is behind at a time; taken before mu
-	behindErr error      // guarded by behindMu: why it failed, for good
+	trimMu    sync.Mutex   // one trim at a time; taken before behindMu
+	behindMu  sync.Mutex   // one sync of what is behind at a time; taken before mu
+	behindErr error        // guarded by behindMu: why it failed, for good
+	hurry     atomic.Int32 // who waits for such a sync
 
 	stats counters
 }
@@ -316,7 +319,7 @@ func (l *Log) Close() error {
 	// log must hear that it is closed.
 	l.refused = errClosed
 	l.ended.Store(true)
-	for _, timer := range []clock.Timer{l.syncTimer, l.idleTimer} {
+	for _, timer := range []clock.Timer{l.syncTimer, l.idleTimer, l.behindTimer} {
 		if timer != nil && timer.Stop() {
 			l.commits.Done()
 		}

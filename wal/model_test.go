@@ -131,8 +131,9 @@ func (m *modelLog) start() error {
 func (m *modelLog) settle() {
 	for busy := true; busy; runtime.Gosched() {
 		waitIdle(m.l)
+		_ = m.l.syncBehind(0) // which the clock would do; a failure poisons the log
 		m.l.mu.Lock()
-		busy = len(m.l.behind) > 0 || m.l.preparing != nil || m.l.committing
+		busy = m.l.behindErr == nil && len(m.l.behind) > 0 || m.l.preparing != nil || m.l.committing
 		m.l.mu.Unlock()
 	}
 }

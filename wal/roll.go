@@ -18,9 +18,6 @@ const (
 	// fillFast is the age below which a segment that is half full asks for a
 	// larger successor.
 	fillFast = time.Minute
-	// behindMax is how many segments may wait for their sync in the
-	// background before a roll waits for them.
-	behindMax = 4
 	// punchMin is the least unused space worth giving back.
 	punchMin = 64 << 10
 )
@@ -325,63 +322,6 @@ func (t *tail) sealed(log uint64) []edit {
 		{kind: editSegmentSealed, log: log, fields: [4]uint64{t.segment.Header.Segment, uint64(t.footer), t.next, uint64(t.lastTime)}},
 		{kind: editProducersKnown, log: log, fields: [4]uint64{t.next}, table: t.producers},
 	}
-}
-
-// syncLater has the segments that were left unsynced synced in the background,
-// or at once when they have become too many.
-func (l *Log) syncLater() error {
-	l.mu.Lock()
-	many := len(l.behind) > behindMax
-	l.mu.Unlock()
-	if many {
-		return l.syncBehind()
-	}
-	l.commits.Go(func() {
-		// A failure has poisoned the log, which is all there is to do.
-		_ = l.syncBehind()
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.wakeLocked()
-	})
-	return nil
-}
-
-// syncBehind syncs the segments that were left unsynced, oldest first, makes the
-// one behind each durable, and notes both. A failure poisons the log before anybody
-// else can try again: the kernel may have dropped the pages, and a second sync
-// would succeed.
-func (l *Log) syncBehind() error {
-	l.behindMu.Lock()
-	defer l.behindMu.Unlock()
-	for l.behindErr == nil {
-		l.mu.Lock()
-		if len(l.behind) == 0 {
-			l.mu.Unlock()
-			return nil
-		}
-		t := l.behind[0]
-		l.mu.Unlock()
-		err := l.syncFile(t.segment)
-		if err == nil {
-			err = l.activate(t.successor)
-		}
-		if err == nil {
-			err = l.dir.manifest.commitPromised(t.room+addedRoom, append(t.sealed(l.id), t.successor.added(l.id))...)
-		}
-		l.mu.Lock()
-		if err != nil {
-			l.behindErr = err
-			l.poisonLocked(err)
-		} else {
-			l.behind = slices.Delete(l.behind, 0, 1)
-			l.durable.Store(max(l.durable.Load(), t.next-1))
-		}
-		l.mu.Unlock()
-		if err == nil {
-			punch(t.segment, t.footer+segment.FooterSize)
-		}
-	}
-	return l.behindErr
 }
 
 // punchLater gives the unused end of a sealed segment back, beside the commits

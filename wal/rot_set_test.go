@@ -176,6 +176,7 @@ func (b *rotBuilder) fill(frames int) {
 func (b *rotBuilder) settle() {
 	for busy := true; busy; runtime.Gosched() {
 		waitIdle(b.l)
+		b.must(b.l.syncBehind(0)) // which the clock would do, if it went on
 		b.l.mu.Lock()
 		busy = len(b.l.behind) > 0 || b.l.preparing != nil
 		b.l.mu.Unlock()

@@ -103,7 +103,7 @@ func newestTime(s *segment.Segment) (int64, error) {
 func (l *Log) trim(count func([]*segment.Segment) (int, error)) error {
 	l.trimMu.Lock()
 	defer l.trimMu.Unlock()
-	if err := l.syncBehind(); err != nil { // only what is noted as sealed can be dropped
+	if err := l.syncBehind(0); err != nil { // only what is noted as sealed can be dropped
 		return spaceOr(failure.Poisoned, "trim", err)
 	}
 	n, first, err := l.decide(count)

@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	// warmRate is what a log writes in a second at best, and warmBytesMax bounds what
-	// is written to bring memory in: more would start write-back.
-	warmRate, warmBytesMax = 2 << 30, 2 << 30
+	// warmRate is what a log writes in a second at best, and warmBytesMax bounds how
+	// much memory is brought in.
+	warmRate, warmBytesMax = 4 << 30, 4 << 30
 	// readyMax is how long followers have to be in place, deliverMax how long
 	// records have to arrive after the last was acknowledged.
 	readyMax   = 30 * time.Second
