@@ -23,6 +23,8 @@ type Contents struct {
 	Next uint64
 	// Footer is the offset of a good FOOTER frame, or 0.
 	Footer int64
+	// Walked says that the frames were not verified: see [Segment.Walk].
+	Walked bool
 	// Cause is why nothing is good behind End: an error with a place, or nil
 	// when a footer or the end of the file follows.
 	Cause error
@@ -44,6 +46,47 @@ func (s *Segment) Scan(visit Visit) (Contents, error) {
 	err := s.scan(&c, visit)
 	s.readable.Store(c.End)
 	return c, err
+}
+
+// Walk is [Segment.Scan] of a segment with a footer whose bytes are known to be
+// those that were written: it steps from header to header, and verifies only
+// frames that visit needs whole, those of producers. All others are verified when they
+// are first read, as in a segment that was sealed before. ok is false if there is
+// anything that Scan would look at.
+func (s *Segment) Walk(visit Visit) (c Contents, ok bool) {
+	s.sparse = new(index.Sparse)
+	s.readable.Store(s.limit)
+	c = Contents{End: HeaderSize, Next: s.Header.Base}
+	var r Reader
+	r.Reset(s)
+	lastTime := int64(-1 << 63)
+	for off := int64(HeaderSize); off+protocol.FrameHeaderSize <= s.limit; {
+		h, err := r.Header(off)
+		if err != nil || h.Sequence != c.Next || h.Time < lastTime {
+			break
+		}
+		if h.Type == protocol.FrameFooter || h.Flags&protocol.FlagProducer != 0 {
+			_, frame, err := r.Frame(off)
+			if err != nil || visit(off, h, frame) != nil {
+				break
+			}
+		}
+		switch h.Type {
+		case protocol.FrameFooter:
+			c.Footer, c.Walked = off, true
+			s.readable.Store(c.End)
+			return c, true
+		case protocol.FrameIndex:
+		default:
+			s.sparse.Add(off, uint32(h.Sequence-s.Header.Base), h.Time, c.RaftFrames)
+			c.Add(h)
+			c.End, c.Next = off+h.Span(), c.Next+uint64(h.Count)
+		}
+		lastTime = h.Time
+		off += h.Span()
+	}
+	s.readable.Store(HeaderSize)
+	return c, false
 }
 
 func (s *Segment) scan(c *Contents, visit Visit) error {

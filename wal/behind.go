@@ -99,8 +99,18 @@ func (l *Log) writeBackLocked(t *tail) {
 		l.mu.Unlock()
 		began := time.Now()
 		t.segment.BeginWriteback(off, n)
-		time.Sleep(behindRest * time.Since(began))
+		l.restFor(behindRest * time.Since(began))
 		l.mu.Lock()
+	}
+}
+
+// restFor lets time pass, unless somebody waits.
+func (l *Log) restFor(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-l.hasten:
 	}
 }
 
@@ -111,6 +121,10 @@ func (l *Log) writeBackLocked(t *tail) {
 func (l *Log) syncBehind(keep int) error {
 	l.hurry.Add(1)
 	defer l.hurry.Add(-1)
+	select {
+	case l.hasten <- struct{}{}:
+	default:
+	}
 	l.behindMu.Lock()
 	defer l.behindMu.Unlock()
 	for l.behindErr == nil {

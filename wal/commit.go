@@ -183,7 +183,7 @@ func (l *Log) sync() error {
 // number of concurrent syncs.
 func (l *Log) syncFile(s *segment.Segment) error {
 	l.dir.syncs <- struct{}{}
-	err := l.timeSync(s.File())
+	err := l.witness.watch(func() error { return l.timeSync(s.File()) })
 	<-l.dir.syncs
 	if err != nil {
 		return fmt.Errorf("segment %016x: sync: %w", s.Header.Segment, err)

@@ -335,11 +335,8 @@ func (c *Cursor) TryNext() bool {
 // load opens the batch of the frame at c.off and steps behind the frame. The
 // index is left in front of the first record to deliver.
 func (c *Cursor) load(onward bool) bool {
-	read := c.reader.Frame
-	if onward {
-		read = c.reader.Near
-	}
-	h, frame, err := read(c.off)
+	c.reader.Onward(onward)
+	h, frame, err := c.reader.Frame(c.off)
 	if err != nil {
 		return c.broken(err)
 	}

@@ -231,7 +231,14 @@ func (d *Dir) OpenLog(id uint64, o LogOptions) (*Log, error) {
 		return nil, err
 	}
 	l := newLog(d, id, o)
-	if err := l.recover(entry); err != nil {
+	if err = l.openWitness(); err == nil {
+		err = l.recover(entry)
+	}
+	if err == nil {
+		err = l.beginWitness()
+	}
+	if err != nil {
+		l.commits.Wait()
 		l.release()
 		d.mu.Lock()
 		delete(d.open, id)

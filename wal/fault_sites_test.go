@@ -101,7 +101,11 @@ type siteFS struct {
 	vfs.FS
 	sites *faultSites
 	maps  *mapFault
+	cache string // what CacheID says
 }
+
+// CacheID implements vfs.Cacher.
+func (s siteFS) CacheID(string) string { return s.cache }
 
 // mapFault makes the n-th mapping fail, and later ones.
 type mapFault struct {

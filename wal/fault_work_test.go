@@ -113,6 +113,7 @@ type faultWork struct {
 	options Options
 	log     LogOptions
 	mapped  bool            // on the real file system, where mappings fail
+	cache   string          // what the file system says its cached pages belong to
 	only    []vfs.Operation // nil: all
 	prepare func(r *faultRun)
 	run     func(r *faultRun)
@@ -136,6 +137,17 @@ var faultWorks = []faultWork{
 			r.append(l, 5, 1000)
 		}
 		r.close(d)
+	}},
+	{name: "cached pages", cache: "this boot", log: LogOptions{Durability: record.None}, run: func(r *faultRun) {
+		for range 2 {
+			d, l := r.open()
+			if l != nil {
+				r.append(l, 40, 1000)
+				r.note(l.WaitDurable(context.Background(), r.acked))
+			}
+			r.close(d)
+			r.log.Durability = record.Group // which needs no witness
+		}
 	}},
 	{name: "write-back", log: LogOptions{Durability: record.Interval}, options: Options{Backend: BackendPread, SegmentBytesMin: 16 << 20}, run: func(r *faultRun) {
 		d, l := r.open()
@@ -368,7 +380,7 @@ func (w faultWork) fault(t *testing.T, sites *faultSites, c faultCase) (fired bo
 	} else {
 		fault = faulty.Fail(c.rule)
 	}
-	r.options.FS = siteFS{faulty, sites, maps}
+	r.options.FS = siteFS{faulty, sites, maps, w.cache}
 	w.run(r)
 	for _, e := range r.errs {
 		if !named(e) {

@@ -83,10 +83,14 @@ type Log struct {
 	tailWaiting atomic.Int32
 	damage      error // what a reader meets at the end of a damaged log
 
-	trimMu    sync.Mutex   // one trim at a time; taken before behindMu
-	behindMu  sync.Mutex   // one sync of what is behind at a time; taken before mu
-	behindErr error        // guarded by behindMu: why it failed, for good
-	hurry     atomic.Int32 // who waits for such a sync
+	witness *witness // nil for a log that syncs before it acknowledges
+	calm    bool     // the last process left nothing in doubt; during recover
+
+	trimMu    sync.Mutex    // one trim at a time; taken before behindMu
+	behindMu  sync.Mutex    // one sync of what is behind at a time; taken before mu
+	behindErr error         // guarded by behindMu: why it failed, for good
+	hurry     atomic.Int32  // who waits for such a sync
+	hasten    chan struct{} // capacity 1: somebody has come
 
 	stats counters
 }
@@ -173,6 +177,7 @@ func newLog(d *Dir, id uint64, o LogOptions) *Log {
 		producers: newProducerTable(d.options.ProducersMax),
 		direct:    d.options.storesDirectly(o.Durability),
 		stamper:   clock.NewStamper(d.options.Clock),
+		hasten:    make(chan struct{}, 1),
 	}
 	l.segments.Store(&[]*segment.Segment{})
 	return l

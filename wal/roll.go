@@ -241,7 +241,7 @@ func (l *Log) roll(to *tail) error {
 	}
 	l.change(from, to, true)
 	if from != nil {
-		l.punchLater(from)
+		l.punchLater(from.segment, from.footer+segment.FooterSize)
 	}
 	return nil
 }
@@ -324,21 +324,20 @@ func (t *tail) sealed(log uint64) []edit {
 	}
 }
 
-// punchLater gives the unused end of a sealed segment back, beside the commits
-// that follow.
-func (l *Log) punchLater(t *tail) {
-	if !t.segment.Pin() {
+// punchLater gives the end of a segment behind used back, beside whatever follows.
+func (l *Log) punchLater(s *segment.Segment, used int64) {
+	if !s.Pin() {
 		return
 	}
 	l.commits.Go(func() {
-		punch(t.segment, t.footer+segment.FooterSize)
-		l.dir.unpin(t.segment)
+		punch(s, used)
+		l.dir.unpin(s)
 	})
 }
 
 // activate makes the header and the name of the tail's file durable.
 func (l *Log) activate(to *tail) error {
-	if err := to.segment.File().Sync(); err != nil {
+	if err := l.witness.watch(to.segment.File().Sync); err != nil {
 		return fmt.Errorf("segment %016x: sync header: %w", to.segment.Header.Segment, err)
 	}
 	if err := l.dir.options.FS.SyncDir(l.dir.logPath(l.id)); err != nil {

@@ -63,6 +63,15 @@ type File interface {
 	Fd() uintptr
 }
 
+// Cacher is implemented by file systems that can tell whether what was written is
+// read back although it may not be on the device.
+type Cacher interface {
+	// CacheID names what the cached pages below dir belong to. While it stays the
+	// same, a file reads as it was written, unless a sync of it failed. It is empty
+	// where that is not known.
+	CacheID(dir string) string
+}
+
 // Memory is implemented by files that live on the heap. Memory returns the
 // current image; the backing array does not move once Allocate has run, and
 // WriteAt stores into it.
