@@ -211,16 +211,20 @@ func (r *Reader) fetch(off, n, limit int64) error {
 }
 
 // populate brings in the pages of [off, off+n), so that reading them waits in a
-// system call and not in a page fault. A reader that goes on where it was, or behind
-// the frame that began there, gets more each time, up to populateStep; one that jumped
-// gets one block.
+// system call and not in a page fault. A reader that goes on where it was, or, if it is
+// to go on, behind the frame that began there, gets more each time, up to populateStep; one
+// that jumped gets one block.
 //
 // Where somebody was before, the pages are most likely still there, and bringing
 // them in again costs as much as reading them, 50 µs a MiB. A reader that goes on
 // asks mincore; one that jumped just reads: a system call would cost more than
 // the rest of a random read.
 func (r *Reader) populate(off, n, limit int64) error {
-	s, start, jumped := r.segment, r.populated, off < r.begun || off-r.populated > populateStep
+	s, start, gap := r.segment, r.populated, int64(0)
+	if r.near {
+		gap = populateStep // of the frame that began before it
+	}
+	jumped := off < r.begun || off-r.populated > gap
 	if jumped {
 		start = off &^ (blockBytes - 1)
 		r.begun, r.step = start, blockBytes

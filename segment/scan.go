@@ -92,6 +92,7 @@ func (s *Segment) Walk(visit Visit) (c Contents, ok bool) {
 func (s *Segment) scan(c *Contents, visit Visit) error {
 	var r Reader
 	r.Reset(s)
+	r.Onward(true)
 	lastTime := int64(-1 << 63)
 	for off := int64(HeaderSize); off+protocol.FrameHeaderSize <= s.limit; {
 		h, frame, err := r.Frame(off)

@@ -194,6 +194,10 @@ func (l *Log) syncFile(s *segment.Segment) error {
 // timeSync syncs a file and counts it as a sync of the log.
 func (l *Log) timeSync(file vfs.File) error {
 	began := time.Now()
+	since := int64(began.Sub(l.dir.opened)) + 1
+	if l.stats.syncBegan.CompareAndSwap(0, since) {
+		defer l.stats.syncBegan.Store(0)
+	}
 	if err := file.Sync(); err != nil {
 		return err
 	}

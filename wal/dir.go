@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	crand "crypto/rand"
 
@@ -39,6 +40,7 @@ type Dir struct {
 	path     string
 	options  Options
 	readOnly bool
+	opened   time.Time
 	lock     io.Closer // nil when read-only
 	manifest *manifest // nil when read-only
 	journal  *journal  // nil when read-only
@@ -140,7 +142,7 @@ func makeDurableDir(files vfs.FS, path string) error {
 
 func newDir(path string, o Options) *Dir {
 	d := &Dir{
-		path: path, options: o, open: make(map[uint64]*Log),
+		path: path, options: o, opened: time.Now(), open: make(map[uint64]*Log),
 		syncs:   make(chan struct{}, o.SyncsMax),
 		buffers: newBuffers(o.StagingBytes),
 		waiters: sync.Pool{New: newWaiter},

@@ -136,6 +136,7 @@ type stage struct {
 type counters struct {
 	appends, records, bytes      uint64 // guarded by mu
 	syncs, syncNanos, syncStalls atomic.Uint64
+	syncBegan                    atomic.Int64 // of one at work: nanoseconds after the directory was opened; 0 = none
 	journaled                    atomic.Uint64
 	scrubbed, damaged            atomic.Uint64
 	unsynced                     int64 // guarded by mu: at the end of the last commit
@@ -161,6 +162,9 @@ type Stats struct {
 	JournaledCommits uint64
 	// SyncStalls counts the fdatasync calls that took longer than 100 ms.
 	SyncStalls uint64
+	// SyncRunning is how long an fdatasync that is at work now has taken so far: a
+	// device that hangs shows here, and nowhere else.
+	SyncRunning time.Duration
 	// ScrubbedBytes is what the scrubber has read, DamagedSegments how many
 	// closed segments it found damaged.
 	ScrubbedBytes, DamagedSegments uint64
@@ -208,6 +212,9 @@ func (l *Log) Stats() Stats {
 		SyncStalls: l.stats.syncStalls.Load(), JournaledCommits: l.stats.journaled.Load(),
 		ScrubbedBytes: l.stats.scrubbed.Load(), DamagedSegments: l.stats.damaged.Load(),
 		ReadOnly: l.stats.readOnly.Load(),
+	}
+	if began := l.stats.syncBegan.Load(); began != 0 {
+		s.SyncRunning = max(time.Since(l.dir.opened)-time.Duration(began-1), 0)
 	}
 	l.mu.Lock()
 	s.Appends, s.Records, s.AppendedBytes = l.stats.appends, l.stats.records, l.stats.bytes

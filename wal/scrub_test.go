@@ -186,8 +186,13 @@ func TestStalledSyncIsCounted(t *testing.T) {
 			t.Errorf("%d stalls of a quick device, %v", n, stalls)
 		}
 		slow = true
+		var running time.Duration
+		time.AfterFunc(120*time.Millisecond, func() { running = l.Stats().SyncRunning })
 		mustAppend(t, l, 2, 1, 100)
 		slow = false
+		if now := l.Stats().SyncRunning; running != 120*time.Millisecond || now != 0 {
+			t.Errorf("in the middle %s, behind it %s", running, now)
+		}
 		if n := l.Stats().SyncStalls; n != 1 || len(stalls) != 1 || stalls[0] < 150*time.Millisecond {
 			t.Errorf("%d stalls, %v", n, stalls)
 		}

@@ -83,6 +83,10 @@ var shardMetrics = []shardMetric{
 		func(s *stream.ShardStats) float64 { return float64(s.Shard.Log.SyncStalls) },
 	},
 	{
+		Metric{"millrace_wal_sync_running_seconds", Gauge, "How long the calls of fdatasync that are at work have taken so far, added up."},
+		func(s *stream.ShardStats) float64 { return s.Shard.Log.SyncRunning.Seconds() },
+	},
+	{
 		Metric{"millrace_wal_scrubbed_bytes_total", Counter, "Bytes of closed segments that the scrubber has verified."},
 		func(s *stream.ShardStats) float64 { return float64(s.Shard.Log.ScrubbedBytes) },
 	},
