@@ -48,10 +48,15 @@ func newModel() *model {
 }
 
 // await returns when that many records more are acknowledged.
-func (m *model) await(more int) {
+func (m *model) await(ctx context.Context, more int) {
+	defer context.AfterFunc(ctx, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.grown.Broadcast()
+	})()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for until := m.total + more; m.total < until; {
+	for until := m.total + more; m.total < until && ctx.Err() == nil; {
 		m.grown.Wait()
 	}
 }
@@ -146,8 +151,12 @@ func (m *model) write(ctx context.Context, t *testing.T, c *client.Client, name 
 }
 
 // churn creates and deletes streams until ctx ends.
-func churn(ctx context.Context, t *testing.T, c *client.Client) {
-	for n := 0; ctx.Err() == nil; n++ {
+func (m *model) churn(ctx context.Context, t *testing.T, c *client.Client) {
+	const burst, pause = 4, 400 // streams, and records between: a snapshot needs a moment without changes
+	for n := 1; ctx.Err() == nil; n++ {
+		if n%burst == 0 {
+			m.await(ctx, pause)
+		}
 		name := fmt.Sprintf("brief-%d", n)
 		work := context.WithoutCancel(ctx)
 		if _, err := c.CreateStream(work, client.StreamConfig{Name: name, Shards: 2}); err != nil {
@@ -205,7 +214,7 @@ func backupLive(t *testing.T, backend wal.Backend) {
 		}
 		writers.Go(func() { m.write(ctx, t, c, config.Name) })
 	}
-	writers.Go(func() { churn(ctx, t, c) })
+	writers.Go(func() { m.churn(ctx, t, c) })
 
 	type taken struct {
 		name  string
@@ -215,7 +224,7 @@ func backupLive(t *testing.T, backend wal.Backend) {
 	to := directory.Open(filepath.Join(t.TempDir(), "store"))
 	sent, files, trimmed := 0, 0, false
 	for len(backups) < 6 {
-		m.await(1500)
+		m.await(t.Context(), 1500)
 		acked := m.acknowledged()
 		made, err := backup.Create(t.Context(), s.Directory, to, backup.Options{})
 		if errors.Is(err, failure.Conflict) {

@@ -163,6 +163,9 @@ func (l *Log) syncBehind(keep int) error {
 // those without it are none of its business.
 func findBegun(files vfs.FS, folder string, log uint64, entry logEntry) ([]segmentEntry, error) {
 	names, err := files.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // beside a live writer that removes the log; others miss its files
+	}
 	if err != nil {
 		return nil, fmt.Errorf("wal: list %s: %w", folder, err)
 	}

@@ -186,12 +186,12 @@ func TestStalledSyncIsCounted(t *testing.T) {
 			t.Errorf("%d stalls of a quick device, %v", n, stalls)
 		}
 		slow = true
-		var running time.Duration
-		time.AfterFunc(120*time.Millisecond, func() { running = l.Stats().SyncRunning })
+		seen := make(chan time.Duration, 1)
+		time.AfterFunc(120*time.Millisecond, func() { seen <- l.Stats().SyncRunning })
 		mustAppend(t, l, 2, 1, 100)
 		slow = false
-		if now := l.Stats().SyncRunning; running != 120*time.Millisecond || now != 0 {
-			t.Errorf("in the middle %s, behind it %s", running, now)
+		if during, now := <-seen, l.Stats().SyncRunning; during != 120*time.Millisecond || now != 0 {
+			t.Errorf("in the middle %s, behind it %s", during, now)
 		}
 		if n := l.Stats().SyncStalls; n != 1 || len(stalls) != 1 || stalls[0] < 150*time.Millisecond {
 			t.Errorf("%d stalls, %v", n, stalls)
