@@ -71,17 +71,12 @@ func (s *Segment) Walk(visit Visit) (c Contents, ok bool) {
 				break
 			}
 		}
-		switch h.Type {
-		case protocol.FrameFooter:
+		if h.Type == protocol.FrameFooter {
 			c.Footer, c.Walked = off, true
 			s.readable.Store(c.End)
 			return c, true
-		case protocol.FrameIndex:
-		default:
-			s.sparse.Add(off, uint32(h.Sequence-s.Header.Base), h.Time, c.RaftFrames)
-			c.Add(h)
-			c.End, c.Next = off+h.Span(), c.Next+uint64(h.Count)
 		}
+		s.note(&c, off, h)
 		lastTime = h.Time
 		off += h.Span()
 	}
@@ -112,21 +107,25 @@ func (s *Segment) scan(c *Contents, visit Visit) error {
 				return err
 			}
 		}
-		span := h.Span()
-		switch h.Type {
-		case protocol.FrameFooter:
+		if h.Type == protocol.FrameFooter {
 			c.Footer = off
 			return nil
-		case protocol.FrameIndex:
-		default:
-			s.sparse.Add(off, uint32(h.Sequence-s.Header.Base), h.Time, c.RaftFrames)
-			c.Add(h)
-			c.End, c.Next = off+span, c.Next+uint64(h.Count)
 		}
+		s.note(c, off, h)
 		lastTime = h.Time
-		off += span
+		off += h.Span()
 	}
 	return nil
+}
+
+// note counts a frame that is not the footer, and adds it to the index.
+func (s *Segment) note(c *Contents, off int64, h protocol.FrameHeader) {
+	if h.Type == protocol.FrameIndex {
+		return
+	}
+	s.sparse.Add(off, uint32(h.Sequence-s.Header.Base), h.Time, c.RaftFrames)
+	c.Add(h)
+	c.End, c.Next = off+h.Span(), c.Next+uint64(h.Count)
 }
 
 // Aftermath is what lies behind the last good frame.

@@ -65,7 +65,7 @@ type Options struct {
 	// Default: 1 hour. It is checked by appends, not by a timer.
 	SegmentAgeMax time.Duration
 	// StagingBytes is the size of one staging buffer; a busy log has up to
-	// four. Default: 1 MiB.
+	// eight. Default: 1 MiB.
 	StagingBytes int64
 	// UnsyncedBytesMax makes appends wait when that many bytes of a log in
 	// interval mode await their fdatasync. Default: 64 MiB.

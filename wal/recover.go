@@ -193,7 +193,8 @@ func (l *Log) openEnded(s *segment.Segment, e segmentEntry) error {
 // openActive recovers the segment that was being written when the process
 // ended.
 func (l *Log) openActive(s *segment.Segment, entry logEntry) (next uint64, err error) {
-	contents, after, err := l.scanActive(s, func(_ int64, h protocol.FrameHeader, frame []byte) error {
+	last := entry.last().id == s.Header.Segment
+	contents, after, err := l.scanActive(s, last, func(_ int64, h protocol.FrameHeader, frame []byte) error {
 		l.producers.remember(h, frame, entry.producersNext)
 		return nil
 	})
@@ -238,12 +239,16 @@ func (l *Log) openActive(s *segment.Segment, entry logEntry) (next uint64, err e
 // being written then and has been promised since: a second scan gets behind it,
 // and damage is what stops both at the same place.
 //
-// Where nothing is in doubt a segment with a footer was complete when another was
-// begun: see witness.go.
-func (l *Log) scanActive(s *segment.Segment, visit segment.Visit) (c segment.Contents, after segment.Aftermath, err error) {
-	if l.calm && s.Header.Behind {
+// Where nothing is in doubt a segment was complete when another was begun: see
+// witness.go.
+func (l *Log) scanActive(s *segment.Segment, last bool, visit segment.Visit) (c segment.Contents, after segment.Aftermath, err error) {
+	if l.calm && s.Header.Behind && !last {
+		known := l.producers.encode()
 		if c, ok := s.Walk(visit); ok {
 			return c, after, nil
+		}
+		if err := l.producers.decode(known); err != nil { // the scan visits all again
+			return c, after, err
 		}
 	}
 	for end := int64(0); ; end = c.End {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 
 	"github.com/millrace-io/millrace/internal/vfs"
@@ -36,31 +37,35 @@ type witness struct {
 	path  string
 	id    string
 
+	found bool // there was a file
+
 	mu      sync.Mutex
 	running int // syncs at work, and those that failed
 }
 
-// cacheID names what the log's cached pages belong to, or is empty.
-func (l *Log) cacheID() string {
-	if c, ok := l.dir.options.FS.(vfs.Cacher); ok && !l.dir.readOnly {
-		return c.CacheID(l.dir.logPath(l.id))
-	}
-	return ""
-}
+// inDoubt is how many syncs count as failed when the log was not calm before: the file
+// then stays as it is until the log was recovered.
+const inDoubt = 1
 
-// openWitness reads what the last process left, before the log is recovered.
+// openWitness reads what the last process left, before the log is recovered. The
+// witness is nil where nobody knows what the cached pages belong to.
 func (l *Log) openWitness() error {
-	id := l.cacheID()
-	if id == "" {
+	c, ok := l.dir.options.FS.(vfs.Cacher)
+	if !ok || l.dir.readOnly {
 		return nil
 	}
-	w := &witness{files: l.dir.options.FS, path: filepath.Join(l.dir.logPath(l.id), witnessName), id: id}
+	w := &witness{files: l.dir.options.FS, path: filepath.Join(l.dir.logPath(l.id), witnessName), id: c.CacheID(l.dir.logPath(l.id))}
+	if w.id == "" {
+		return nil
+	}
+	l.witness = w
 	file, err := w.files.OpenFile(w.path, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
+		w.running = inDoubt
 		return nil
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("wal: %s: %w", witnessName, err)
 	}
 	const longest = 128
 	b := make([]byte, longest)
@@ -71,8 +76,10 @@ func (l *Log) openWitness() error {
 	if err = errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("wal: read %s: %w", witnessName, err)
 	}
-	if l.calm = string(b[:n]) == witnessText(true, id); l.calm {
-		l.witness = w
+	w.found = true
+	// Behind the line may be the end of a longer one.
+	if l.calm = strings.HasPrefix(string(b[:n]), witnessText(true, w.id)); !l.calm {
+		w.running = inDoubt
 	}
 	return nil
 }
@@ -88,19 +95,21 @@ func witnessText(calm bool, id string) string {
 // is in doubt. A log that syncs before it acknowledges has none: each of its
 // syncs would write to it, twice.
 func (l *Log) beginWitness() error {
+	w := l.witness
 	l.calm, l.witness = false, nil
-	id := l.cacheID()
-	if id == "" {
+	switch {
+	case w == nil:
 		return nil
-	}
-	w := &witness{files: l.dir.options.FS, path: filepath.Join(l.dir.logPath(l.id), witnessName), id: id}
-	if l.options.Durability == record.Group || l.refused != nil {
+	case l.options.Durability != record.Group && l.refused == nil:
+		w.running = 0
+		if err := w.write(true); err != nil {
+			return errors.Join(err, w.remove())
+		}
+		l.witness = w
+		return nil
+	case w.found:
 		return w.remove()
 	}
-	if err := w.write(true); err != nil {
-		return errors.Join(err, w.remove())
-	}
-	l.witness = w
 	return nil
 }
 

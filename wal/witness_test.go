@@ -11,6 +11,7 @@ import (
 	"github.com/millrace-io/millrace/internal/vfs"
 	"github.com/millrace-io/millrace/internal/vfs/crashfs"
 	"github.com/millrace-io/millrace/internal/vfs/errorfs"
+	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
 )
 
@@ -102,6 +103,7 @@ func TestOpeningTrustsNobodyElse(t *testing.T) {
 		"no way to know":         func(w *witnessed) { w.fs.id = "" },
 		"a sync was at work":     func(w *witnessed) { w.put("busy this boot\n") },
 		"nothing that was meant": func(w *witnessed) { w.put("calm this boot, or not\n") },
+		"a line that was cut":    func(w *witnessed) { w.put("calm this boot") },
 		"no file":                func(w *witnessed) { w.must(w.disk.Remove(w.path())) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,6 +130,22 @@ func (w *witnessed) must(err error) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// TestShorterLineOverALongerOne: a witness is written over the last one.
+func TestShorterLineOverALongerOne(t *testing.T) {
+	w := newWitnessed(t)
+	w.open()
+	w.kill()
+	w.put("busy another boot with a longer name\n")
+	w.open()
+	w.fill()
+	w.kill()
+	w.open()
+	if w.dropped != 0 {
+		t.Errorf("%d caches dropped", w.dropped)
+	}
+	w.must(w.d.Close())
 }
 
 // TestFailedSyncIsRemembered: the process that saw it is gone.
@@ -159,6 +177,32 @@ func TestLogsThatSyncKeepNoWitness(t *testing.T) {
 	names, err := w.disk.ReadDir("/data/log-1")
 	if err != nil || strings.Contains(strings.Join(names, " "), witnessName) {
 		t.Errorf("%v, %v", names, err)
+	}
+	w.must(w.d.Close())
+}
+
+// TestTrustedProducersAreKnown: what an idempotent producer sent before the kill is
+// known as exactly as after a scan, also where it is not in the last segment.
+func TestTrustedProducersAreKnown(t *testing.T) {
+	w := newWitnessed(t)
+	w.open()
+	p := protocol.Producer{ID: 9, Epoch: 1}
+	var sent []record.Range
+	for range 30 {
+		r, err := w.l.Append(t.Context(), makeRecords(w.next, 1, 1000), p)
+		w.must(err)
+		sent = append(sent, r)
+		p.Sequence++
+		w.next++
+	}
+	w.kill()
+	w.open()
+	for back := 1; back <= protocol.ProducerBatchesMax; back++ {
+		again := protocol.Producer{ID: 9, Epoch: 1, Sequence: p.Sequence - uint32(back)}
+		r, err := w.l.Append(t.Context(), makeRecords(w.next-back, 1, 1000), again)
+		if want := sent[len(sent)-back]; err != nil || r != want {
+			t.Errorf("%d back: got %+v, %v, want %+v", back, r, err, want)
+		}
 	}
 	w.must(w.d.Close())
 }

@@ -61,6 +61,9 @@ func traffic(ctx context.Context, job Job, on target.Target, dir string, run *re
 
 // warmBytes is how much memory a run may take for what it writes.
 func warmBytes(s *scenario.Scenario) int64 {
+	if s.Producers() == 0 {
+		return int64(min(s.Backlog, warmBytesMax))
+	}
 	rate := float64(warmRate)
 	if s.ProducerRate > 0 {
 		const ahead = 2 // some logs write zeroes ahead of their records
