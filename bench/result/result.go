@@ -262,6 +262,9 @@ func Read(r io.Reader) (*Document, error) {
 	if d.Version < 1 {
 		return nil, fmt.Errorf("result: read: version %d is none", d.Version)
 	}
+	if err := d.checkTimes(); err != nil {
+		return nil, fmt.Errorf("result: read: %w", err)
+	}
 	_, err = decoder.Token()
 	var syntax *json.SyntaxError
 	switch {
@@ -271,6 +274,20 @@ func Read(r io.Reader) (*Document, error) {
 		return nil, ErrTrailing
 	}
 	return nil, fmt.Errorf("result: read: %w", err)
+}
+
+// checkTimes fails for a time that cannot be written again: encoding/json reads
+// zones like +24:00 and refuses to write them.
+func (d *Document) checkTimes() error {
+	if _, err := d.Started.MarshalJSON(); err != nil {
+		return fmt.Errorf("started: %w", err)
+	}
+	for i := range d.Runs {
+		if _, err := d.Runs[i].Started.MarshalJSON(); err != nil {
+			return fmt.Errorf("runs[%d].started: %w", i, err)
+		}
+	}
+	return nil
 }
 
 // Load reads a document from a file.

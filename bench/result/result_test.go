@@ -33,6 +33,7 @@ func TestReadRefuses(t *testing.T) {
 		"a negative version":             {text: `{"version": -1}`, says: "version -1"},
 		"a version in words":             {text: `{"version": "1"}`, says: "version"},
 		"the next version":               {text: `{"version": 3}`, is: result.ErrNewerVersion, says: "version 3, this is 2"},
+		"a zone that cannot be written":  {text: `{"version": 1, "runs": [{"started": "2006-01-02T15:04:05+24:00"}]}`, says: "runs[0].started"},
 		"the next version, and more":     {text: `{"mood": "good", "version": 3, "title": 7}`, is: result.ErrNewerVersion},
 		"an unknown member":              {text: `{"version": 1, "mood": "good"}`, says: `"mood"`},
 		"an unknown member of a run":     {text: `{"version": 1, "runs": [{"mood": 1}]}`, says: `"mood"`},
@@ -162,6 +163,7 @@ func FuzzRead(f *testing.F) {
 		"", "null", `{"version":1}`, `{"version":2,"x":[]}`, `{"version":1}{}`, `{"VERSION":1,"version":1}`,
 		`{"version":1,"machine":{"dirty":{}},"limits":[],"runs":[{"latency":{"curve":[],"mean_ns":-0.0}}],"rows":[{"ratios":null}]}`,
 		`{"version":1,"title":"\ud800<&>","started":"0000-01-01T00:00:00+23:59"}`,
+		`{"version":1,"started":"2006-01-02T15:04:05+24:00"}`, `{"version":1,"runs":[{"started":"2006-01-02T15:04:05-07:60"}]}`,
 	} {
 		f.Add([]byte(seed))
 	}
