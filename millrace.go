@@ -135,7 +135,7 @@ func (s *Stream) read(ctx context.Context, id ShardID, start Start, next func(*w
 		for next(cursor) {
 			view := cursor.View()
 			records, bytes = records+1, bytes+uint64(len(view.Key)+len(view.Data))
-			if !yield(view, nil) {
+			if !yield(*view, nil) {
 				return
 			}
 		}

@@ -53,8 +53,9 @@ func BenchmarkBatchAccess(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		batch, total := protocol.OpenBatch(payload), 0
+		var view protocol.RecordView
 		for i := range batch.Len() {
-			view := batch.Record(i)
+			batch.ReadRecord(i, &view)
 			total += len(view.Key) + len(view.Data)
 		}
 		if total == 0 {

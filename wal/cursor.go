@@ -321,7 +321,8 @@ func (c *Cursor) TryNext() bool {
 	for {
 		c.index++
 		if c.index < c.count {
-			c.view = View{Sequence: c.first + uint64(c.index), Time: c.time, RecordView: c.batch.Record(c.index)}
+			c.view.Sequence, c.view.Time = c.first+uint64(c.index), c.time
+			c.batch.ReadRecord(c.index, &c.view.RecordView)
 			return true
 		}
 		onward := c.count > 0
@@ -374,8 +375,10 @@ func (c *Cursor) Next(ctx context.Context) bool {
 	return true
 }
 
-// View returns the record that Next or TryNext moved to.
-func (c *Cursor) View() View { return c.view }
+// View returns the record that Next or TryNext moved to. It is the cursor's own,
+// the same every time: whoever keeps some of it copies that before the cursor
+// moves. A copy for each record would cost more than finding the record.
+func (c *Cursor) View() *View { return &c.view }
 
 // Err returns what ended reading: nil at the tail, the error of a context, or
 // an error with a kind.

@@ -275,7 +275,7 @@ func (r *rotServed) read(s *rotSet, l *Log, start record.Start, due, limit uint6
 	defer c.Close()
 	n := uint64(0)
 	for ; n < limit && c.TryNext(); n++ {
-		r.see(s, c.View(), due)
+		r.see(s, *c.View(), due)
 		due++
 	}
 	r.report(c.Err())
