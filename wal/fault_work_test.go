@@ -114,7 +114,7 @@ type faultWork struct {
 	log     LogOptions
 	mapped  bool            // on the real file system, where mappings fail
 	cache   string          // what the file system says its cached pages belong to
-	only    []vfs.Operation // nil: all
+	only    []vfs.Operation // nil: all, or, with mapped, none
 	prepare func(r *faultRun)
 	run     func(r *faultRun)
 }
@@ -244,6 +244,16 @@ var faultWorks = []faultWork{
 			d, l := r.open()
 			if l != nil {
 				r.append(l, 20, 1000)
+				r.read(l)
+			}
+			r.close(d)
+		}
+	}},
+	{name: "mapped stores", mapped: true, only: []vfs.Operation{vfs.OperationWrite}, log: LogOptions{Durability: record.None}, options: Options{Backend: BackendMmap, SegmentBytesMin: 128 << 10}, run: func(r *faultRun) {
+		for range 2 {
+			d, l := r.open()
+			if l != nil {
+				r.append(l, 20, 10_000)
 				r.read(l)
 			}
 			r.close(d)
@@ -389,7 +399,7 @@ func (w faultWork) fault(t *testing.T, sites *faultSites, c faultCase) (fired bo
 	}
 	r.options.FS = clean
 	if w.mapped {
-		return maps.fired, r.verify()
+		return maps.fired || fault.Fired(), r.verify()
 	}
 	disk.Kill()
 	cut := disk.Crash(rand.New(nothingSurvives))
@@ -468,12 +478,11 @@ func (w faultWork) faultCases() map[string]faultCase {
 	for _, cause := range causes {
 		for _, sticky := range []bool{false, true} {
 			how := fmt.Sprint(" ", cause, ", sticky ", sticky)
+			operations := faultOperations()
 			if w.mapped {
 				cases["map, sticky "+fmt.Sprint(sticky)] = faultCase{rule: errorfs.Rule{Sticky: sticky}, maps: true}
-				continue
-			}
-			operations := faultOperations()
-			if w.only != nil {
+				operations = w.only
+			} else if w.only != nil {
 				operations = w.only
 			} else if sticky {
 				// Two faults at once: the clean-up after the first meets the next.
