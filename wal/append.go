@@ -2,8 +2,6 @@ package wal
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/protocol"
@@ -111,16 +109,6 @@ func (l *Log) nextSequence() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.next
-}
-
-func (l *Log) await(ctx context.Context, last uint64, durable bool) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	err := l.awaitLocked(ctx, waitFor{last: last, durable: durable})
-	if err != nil && errors.Is(err, ctx.Err()) {
-		return fmt.Errorf("wal: stopped waiting for record %d, its outcome is unknown: %w", last, err)
-	}
-	return err
 }
 
 // place gives the batch its sequence numbers and its place: in a staging buffer,

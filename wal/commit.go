@@ -15,6 +15,10 @@ const (
 	// gatherMax bounds how long a commit waits for the appenders that the one
 	// before it has released: see docs/design/0003.
 	gatherMax = 60 * time.Microsecond
+	// gatherWorth is how long a sync usually takes where gathering pays. It saves
+	// every second sync but not the bytes in it, and costs the time in which nothing
+	// is synced: on a device that answers in 70 µs, 64 appenders of 1 KiB come back in 100.
+	gatherWorth = 150 * time.Microsecond
 	// writebackStep is how many written bytes a log in interval mode hands to the
 	// kernel's write-back at a time, so that its syncs are short.
 	writebackStep = 8 << 20
@@ -67,9 +71,10 @@ func (l *Log) commitLoop() {
 // gather lets the appenders that were just released come back before the next
 // batch is closed. Otherwise the first of them would begin a sync alone while
 // the others queue behind it, and every second sync would serve one record. A
-// single appender and a server that pipelines never wait here.
+// single appender, a server that pipelines and whoever has a fast device never wait
+// here.
 func (l *Log) gather() {
-	if l.options.Durability != record.Group {
+	if l.options.Durability != record.Group || time.Duration(l.syncUsual.Load()) < gatherWorth {
 		return
 	}
 	l.mu.Lock()
@@ -78,9 +83,10 @@ func (l *Log) gather() {
 	l.mu.Unlock()
 	for deadline := time.Now().Add(gatherMax); !enough && time.Now().Before(deadline); {
 		runtime.Gosched()
-		l.mu.Lock()
-		enough = len(l.waiters) >= target || len(l.queue) > 0
-		l.mu.Unlock()
+		if l.mu.TryLock() { // or it would stand in the way of those it waits for
+			enough = len(l.waiters) >= target || len(l.queue) > 0
+			l.mu.Unlock()
+		}
 	}
 }
 
@@ -202,6 +208,9 @@ func (l *Log) timeSync(file vfs.File) error {
 		return err
 	}
 	took := time.Since(began)
+	const weight = 8 // of what was usual before
+	usual := l.syncUsual.Load()
+	l.syncUsual.Store(usual + (int64(took)-usual)/weight)
 	l.stats.syncs.Add(1)
 	l.stats.syncNanos.Add(uint64(took))
 	if took > syncStall {
@@ -217,7 +226,6 @@ func (l *Log) timeSync(file vfs.File) error {
 // buffers.
 func (l *Log) publish(stages []*stage, m mark, err error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if len(stages) == 1 && stages[0].used < stagingSmall/2 {
 		l.wide = false
 	}
@@ -233,13 +241,15 @@ func (l *Log) publish(stages []*stage, m mark, err error) {
 		unsynced += t.unsynced
 	}
 	l.stats.unsynced = unsynced
+	var released []*waiter
 	if err != nil {
 		l.poisonLocked(err)
-		l.wakeCursors()
-		return
+	} else {
+		l.settleLocked(m)
+		released = l.releaseLocked()
 	}
-	l.settleLocked(m)
-	l.wakeLocked()
+	l.mu.Unlock()
+	l.wake(released)
 	l.wakeCursors()
 }
 

@@ -2,6 +2,7 @@ package wal
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/millrace-io/millrace/record"
 	"github.com/millrace-io/millrace/segment"
@@ -54,22 +55,25 @@ func (l *Log) happenedLocked(w waitFor) bool {
 	return l.reached(w.last, w.durable) && !(w.idle && (l.committing || l.pendingLocked()))
 }
 
-// parkLocked waits until w happened or the log refuses. It is called with mu
-// held and returns with it held.
-func (l *Log) parkLocked(ctx context.Context, what waitFor) error {
+// park waits until what happened or the log refuses. It is called with mu held and
+// returns without it.
+func (l *Log) park(ctx context.Context, what waitFor) error {
 	w := l.dir.waiters.Get().(*waiter)
 	w.waitFor = what
 	l.waiters = append(l.waiters, w)
 	l.mu.Unlock()
 	var err error
-	select {
-	case <-w.wake:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	l.mu.Lock()
-	if err != nil {
-		l.forgetLocked(w)
+	if done := ctx.Done(); done == nil {
+		<-w.wake // a third of what a select costs
+	} else {
+		select {
+		case <-w.wake:
+		case <-done:
+			err = ctx.Err()
+			l.mu.Lock()
+			l.forgetLocked(w)
+			l.mu.Unlock()
+		}
 	}
 	w.waitFor = waitFor{}
 	l.dir.waiters.Put(w)
@@ -92,7 +96,7 @@ func (l *Log) forgetLocked(w *waiter) {
 func (l *Log) wakeLocked() {
 	kept := l.waiters[:0]
 	for _, w := range l.waiters {
-		if l.refused == nil && !l.happenedLocked(w.waitFor) {
+		if l.waitsLocked(w) {
 			kept = append(kept, w)
 			continue
 		}
@@ -103,30 +107,94 @@ func (l *Log) wakeLocked() {
 	l.waiters = kept
 }
 
+// waitsLocked reports whether w has to wait on.
+func (l *Log) waitsLocked(w *waiter) bool { return l.refused == nil && !l.happenedLocked(w.waitFor) }
+
+// releaseLocked is wakeLocked for the goroutine that commits: it takes those to be
+// woken out of the list and leaves the waking to the caller, who calls wake without
+// mu. What a woken appender does next begins with mu.
+func (l *Log) releaseLocked() (released []*waiter) {
+	all, kept := l.waiters, l.roomToWait[:0]
+	released = all[:0]
+	for _, w := range all {
+		if l.waitsLocked(w) {
+			kept = append(kept, w)
+		} else {
+			released = append(released, w)
+		}
+	}
+	clear(all[len(released):])
+	l.waiters, l.roomToWait, l.released = kept, nil, len(released)
+	return released
+}
+
+// wake wakes those that releaseLocked took out.
+func (l *Log) wake(released []*waiter) {
+	for i, w := range released {
+		w.wake <- struct{}{}
+		released[i] = nil
+	}
+	l.roomToWait = released[:0] // the list that the next release leaves
+}
+
 // awaitLocked waits for what, running commits itself while nobody else does.
 // It is called with mu held and returns with it held.
 func (l *Log) awaitLocked(ctx context.Context, what waitFor) error {
+	for {
+		over, err := l.workLocked(what)
+		if over {
+			return err
+		}
+		err = l.park(ctx, what)
+		l.mu.Lock()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// await is awaitLocked for a record and without mu: most that are woken have what
+// they wait for and need the lock no more.
+func (l *Log) await(ctx context.Context, last uint64, durable bool) error {
+	what := waitFor{last: last, durable: durable}
+	for {
+		l.mu.Lock()
+		over, err := l.workLocked(what)
+		if over {
+			l.mu.Unlock()
+			return err
+		}
+		if err := l.park(ctx, what); err != nil {
+			return fmt.Errorf("wal: stopped waiting for record %d, its outcome is unknown: %w", last, err)
+		}
+		if l.reached(last, durable) {
+			return nil
+		}
+	}
+}
+
+// workLocked commits as long as there is something to commit, nobody else does it
+// and what did not happen. It reports whether waiting is over, and with what
+// result. It may let go of mu meanwhile.
+func (l *Log) workLocked(what waitFor) (over bool, err error) {
 	for !l.happenedLocked(what) {
 		if l.refused != nil {
-			return l.refused
+			return true, l.refused
 		}
 		if what.sealed == nil && !what.room && what.last >= l.next {
-			return ErrCut // it was placed once
+			return true, ErrCut // it was placed once
 		}
 		if what.durable && l.options.Durability != record.Group {
 			l.wantSync = true
 		}
-		if !l.committing && l.pendingLocked() {
-			l.committing = true
-			l.mu.Unlock()
-			l.commit()
-			l.mu.Lock()
-			l.handOverLocked()
-			continue
+		if l.committing || !l.pendingLocked() {
+			return false, nil
 		}
-		if err := l.parkLocked(ctx, what); err != nil {
-			return err
-		}
+		l.committing = true
+		l.mu.Unlock()
+		l.commit()
+		l.mu.Lock()
+		l.handOverLocked()
 	}
-	return nil
+	return true, nil
 }
