@@ -13,12 +13,14 @@ import (
 
 const (
 	// gatherMax bounds how long a commit waits for the appenders that the one
-	// before it has released: see docs/design/0003.
-	gatherMax = 60 * time.Microsecond
-	// gatherWorth is how long a sync usually takes where gathering pays. It saves
-	// every second sync but not the bytes in it, and costs the time in which nothing
-	// is synced: on a device that answers in 70 µs, 64 appenders of 1 KiB come back in 100.
-	gatherWorth = 150 * time.Microsecond
+	// before it has released: see docs/design/0003 and 0020. It waits at most
+	// gatherPatience times as long as they usually take.
+	gatherMax      = time.Millisecond
+	gatherPatience = 2
+	// gatherWorth is how many times longer than the coming back of its appenders a
+	// sync must be for gathering to pay. It saves every second sync, but not the
+	// bytes in it, and nothing is synced meanwhile.
+	gatherWorth = 1.5
 	// writebackStep is how many written bytes a log in interval mode hands to the
 	// kernel's write-back at a time, so that its syncs are short.
 	writebackStep = 8 << 20
@@ -71,23 +73,34 @@ func (l *Log) commitLoop() {
 // gather lets the appenders that were just released come back before the next
 // batch is closed. Otherwise the first of them would begin a sync alone while
 // the others queue behind it, and every second sync would serve one record. A
-// single appender, a server that pipelines and whoever has a fast device never wait
-// here.
+// single appender, a server that pipelines, and appenders that are slow beside the
+// device never wait here.
 func (l *Log) gather() {
-	if l.options.Durability != record.Group || time.Duration(l.syncUsual.Load()) < gatherWorth {
+	if l.options.Durability != record.Group {
 		return
 	}
 	l.mu.Lock()
 	target := len(l.waiters) + l.released
-	enough := l.released < 2
+	patience := gatherFor(time.Duration(l.syncUsual.Load()), l.comeback.each, target)
+	enough := l.released < 2 || patience == 0
 	l.mu.Unlock()
-	for deadline := time.Now().Add(gatherMax); !enough && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(patience); !enough && time.Now().Before(deadline); {
 		runtime.Gosched()
 		if l.mu.TryLock() { // or it would stand in the way of those it waits for
 			enough = len(l.waiters) >= target || len(l.queue) > 0
 			l.mu.Unlock()
 		}
 	}
+}
+
+// gatherFor returns how long to wait for target appenders, of whom one comes back
+// each ns: 0 if a sync is not so long that it should serve all of them.
+func gatherFor(sync time.Duration, each float64, target int) time.Duration {
+	all := each * float64(target)
+	if float64(sync) < gatherWorth*all {
+		return 0
+	}
+	return min(time.Duration(gatherPatience*all), gatherMax)
 }
 
 // commit writes everything that is staged, syncs if the durability or somebody

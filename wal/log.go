@@ -53,6 +53,7 @@ type Log struct {
 	roomToWait  []*waiter    // empty: memory of the list to come; of the goroutine that commits
 	released    int          // waiters that the last wake-up let go
 	syncUsual   atomic.Int64 // ns, smoothed; two syncs at once may lose one of their times
+	comeback    comeback
 	producers   producerTable
 	spare       *spare
 	spares      uint64        // made so far: their files must not share a name

@@ -3,6 +3,7 @@ package wal
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/millrace-io/millrace/record"
 	"github.com/millrace-io/millrace/segment"
@@ -25,6 +26,37 @@ type waitFor struct {
 	begun   *tail
 	settled *tail  // synced itself, so often, or nothing in it needs it
 	synced  uint64 // how often
+}
+
+// comeback measures how fast appenders that were released come to wait again.
+type comeback struct {
+	since    time.Time // when they were released; zero: all are back
+	released int
+	back     int     // of them, or others in their place
+	each     float64 // ns for one of many, smoothed
+}
+
+func (c *comeback) begin(released int) {
+	if released > 1 {
+		c.since, c.released, c.back = time.Now(), released, 0
+	}
+}
+
+// arrive counts one that waits.
+func (c *comeback) arrive() {
+	if c.back++; c.back == c.released {
+		c.end()
+	}
+}
+
+// end takes the measure, also of those who are not all back when others are released.
+func (c *comeback) end() {
+	if c.since.IsZero() {
+		return
+	}
+	const weight = 8 // of what was before
+	c.each += (float64(time.Since(c.since))/float64(max(c.back, 1)) - c.each) / weight
+	c.since = time.Time{}
 }
 
 // newWaiter serves the pool of a directory: waiters are reused, so that waiting
@@ -125,6 +157,8 @@ func (l *Log) releaseLocked() (released []*waiter) {
 	}
 	clear(all[len(released):])
 	l.waiters, l.roomToWait, l.released = kept, nil, len(released)
+	l.comeback.end()
+	l.comeback.begin(len(released))
 	return released
 }
 
@@ -157,8 +191,9 @@ func (l *Log) awaitLocked(ctx context.Context, what waitFor) error {
 // they wait for and need the lock no more.
 func (l *Log) await(ctx context.Context, last uint64, durable bool) error {
 	what := waitFor{last: last, durable: durable}
+	l.mu.Lock()
+	l.comeback.arrive()
 	for {
-		l.mu.Lock()
 		over, err := l.workLocked(what)
 		if over {
 			l.mu.Unlock()
@@ -170,6 +205,7 @@ func (l *Log) await(ctx context.Context, last uint64, durable bool) error {
 		if l.reached(last, durable) {
 			return nil
 		}
+		l.mu.Lock()
 	}
 }
 

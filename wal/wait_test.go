@@ -1,0 +1,70 @@
+package wal
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestGatherFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		sync   time.Duration
+		each   float64
+		target int
+		want   time.Duration
+	}{
+		"nothing known":            {0, 0, 64, 0},
+		"a sync, and nobody yet":   {time.Millisecond, 0, 64, 0},
+		"a slow device":            {time.Millisecond, 2000, 64, 256 * time.Microsecond},
+		"a fast one":               {100 * time.Microsecond, 2000, 64, 0},
+		"a fast one, and few":      {100 * time.Microsecond, 2000, 4, 16 * time.Microsecond},
+		"just long enough":         {150 * time.Microsecond, 1000, 100, 200 * time.Microsecond},
+		"too short by a moment":    {150*time.Microsecond - 1, 1000, 100, 0},
+		"those who seldom return":  {10 * time.Millisecond, 1e6, 64, 0},
+		"so many that it takes ms": {time.Second, 1000, 4096, gatherMax},
+	} {
+		if got := gatherFor(c.sync, c.each, c.target); got != c.want {
+			t.Errorf("%s: %v, not %v", name, got, c.want)
+		}
+	}
+}
+
+func TestComeback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		after := func(c *comeback, back int, each time.Duration) {
+			for range back {
+				time.Sleep(each) // virtual
+				c.arrive()
+			}
+		}
+		var c comeback
+		c.begin(1)
+		after(&c, 1, time.Second)
+		if c.each != 0 {
+			t.Errorf("one alone was measured: %v ns", c.each)
+		}
+		for range 100 {
+			c.begin(10)
+			after(&c, 12, time.Microsecond) // two more than were released
+		}
+		if c.each < 999 || c.each > 1000 {
+			t.Errorf("one comes back each µs, measured %v ns", c.each)
+		}
+		for range 100 {
+			c.begin(10)
+			after(&c, 5, 4*time.Microsecond)
+			c.end() // half of them have gone for good
+		}
+		if c.each < 3999 || c.each > 4000 {
+			t.Errorf("one comes back every 4 µs, measured %v ns", c.each)
+		}
+		for range 100 {
+			c.begin(10)
+			time.Sleep(time.Millisecond) // virtual
+			c.end()
+		}
+		if c.each < 0.99e6 {
+			t.Errorf("nobody comes back within 1 ms, measured %v ns", c.each)
+		}
+	})
+}
