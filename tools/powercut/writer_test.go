@@ -212,7 +212,7 @@ func (w *writer) show(log byte, l *wal.Log) {
 	w.send(message{messageOpened, log, l.Next(), identity{counter: l.Stats().First}})
 }
 
-func (w *writer) sendView(kind, log byte, v wal.View) {
+func (w *writer) sendView(kind, log byte, v *wal.View) {
 	id, ours := identify(v.Data)
 	if !ours {
 		kind = messageForeign
