@@ -234,8 +234,9 @@ func (s *Shard) Close() error { return s.log.Close() }
 func (s *Shard) inspect(payload []byte) (int64, error) {
 	batch := protocol.OpenBatch(payload)
 	bytes := int64(0)
+	var view protocol.RecordView
 	for i := range batch.Len() {
-		view := batch.Record(i)
+		batch.ReadRecord(i, &view)
 		if err := view.Check(); err != nil {
 			return 0, s.Explain(err)
 		}

@@ -1,6 +1,9 @@
 package wal
 
-import "github.com/millrace-io/millrace/record"
+import (
+	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/segment"
+)
 
 const (
 	// aheadMin and aheadMax bound the zeroes that one commit writes ahead: as many
@@ -10,9 +13,6 @@ const (
 	// aheadBatch is the size of a commit from which zeroes cost more than they save.
 	aheadBatch = 128 << 10
 )
-
-// zeroes is never written to.
-var zeroes [aheadMax]byte
 
 // writeAhead writes zeroes behind the frames of a commit that is about to sync, if
 // these reached the end of the zeroes before.
@@ -36,7 +36,7 @@ func (l *Log) writeAhead() {
 		return
 	}
 	t.blank = t.stored + n
-	if _, err := t.segment.File().WriteAt(zeroes[:n], t.stored); err != nil {
+	if err := segment.WriteZeroes(t.segment.File(), t.stored, n); err != nil {
 		// No frame is lost. If it matters, the writes and syncs of frames fail, too.
 		t.blank = t.segment.Limit()
 	}

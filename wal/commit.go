@@ -254,15 +254,17 @@ func (l *Log) publish(stages []*stage, m mark, err error) {
 		unsynced += t.unsynced
 	}
 	l.stats.unsynced = unsynced
-	var released []*waiter
+	l.woken = l.woken[:0]
 	if err != nil {
 		l.poisonLocked(err)
 	} else {
 		l.settleLocked(m)
-		released = l.releaseLocked()
+		l.woken = l.releaseLocked(l.woken)
+		l.comeback.end()
+		l.comeback.begin(len(l.woken))
 	}
 	l.mu.Unlock()
-	l.wake(released)
+	wake(l.woken)
 	l.wakeCursors()
 }
 

@@ -49,7 +49,8 @@ type Cursor struct {
 }
 
 // View is one record in place. Key and Data alias the log's memory and are
-// valid until the cursor moves or closes: copy what must live longer.
+// valid until the cursor moves or closes, and so is what [Cursor.View] points to:
+// copy what must live longer.
 type View struct {
 	// Sequence is the record's sequence number.
 	Sequence uint64

@@ -239,26 +239,20 @@ var faultWorks = []faultWork{
 			r.close(d)
 		},
 	},
-	{name: "mapped", mapped: true, options: Options{Backend: BackendMmap}, run: func(r *faultRun) {
-		for range 2 {
-			d, l := r.open()
-			if l != nil {
-				r.append(l, 20, 1000)
-				r.read(l)
-			}
-			r.close(d)
+	{name: "mapped", mapped: true, options: Options{Backend: BackendMmap}, run: runMapped},
+	{name: "mapped stores", mapped: true, only: []vfs.Operation{vfs.OperationWrite}, log: LogOptions{Durability: record.None}, options: Options{Backend: BackendMmap}, run: runMapped},
+}
+
+// runMapped fills a few segments and reads them, twice.
+func runMapped(r *faultRun) {
+	for range 2 {
+		d, l := r.open()
+		if l != nil {
+			r.append(l, 20, 1000)
+			r.read(l)
 		}
-	}},
-	{name: "mapped stores", mapped: true, only: []vfs.Operation{vfs.OperationWrite}, log: LogOptions{Durability: record.None}, options: Options{Backend: BackendMmap, SegmentBytesMin: 128 << 10}, run: func(r *faultRun) {
-		for range 2 {
-			d, l := r.open()
-			if l != nil {
-				r.append(l, 20, 10_000)
-				r.read(l)
-			}
-			r.close(d)
-		}
-	}},
+		r.close(d)
+	}
 }
 
 // prepareCrashed leaves a torn segment and files that nobody needs.

@@ -13,8 +13,8 @@ const (
 	// journalEntryMax is the largest commit that goes through the journal. A
 	// larger one is worth a sync of its own.
 	journalEntryMax = 64 << 10
-	// journalGather is gatherMax for the logs that a batch has released: their
-	// appenders have one wake-up more to come back.
+	// journalGather bounds how long a batch waits for the logs that the last one has
+	// released: their appenders have one wake-up more to come back.
 	journalGather = 120 * time.Microsecond
 	// journalLone is after how many batches with one log alone the journal is left.
 	journalLone = 16

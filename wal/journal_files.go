@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/internal/vfs"
+	"github.com/millrace-io/millrace/segment"
 )
 
 // journalCheckpoints is how many segments a checkpoint syncs at once.
@@ -241,7 +242,7 @@ func (j *journal) zero(file vfs.File) error {
 		return nil
 	}
 	for off := int64(0); off < j.files.size; off += aheadMax {
-		if _, err := file.WriteAt(zeroes[:min(aheadMax, j.files.size-off)], off); err != nil {
+		if err := segment.WriteZeroes(file, off, min(aheadMax, j.files.size-off)); err != nil {
 			return err
 		}
 		if err := file.Sync(); err != nil {

@@ -50,7 +50,7 @@ type Log struct {
 	syncAsked   bool     // the next commit must sync the segment itself
 	behind      []*tail  // left segments that wait for their sync, oldest first
 	waiters     []*waiter
-	roomToWait  []*waiter    // empty: memory of the list to come; of the goroutine that commits
+	woken       []*waiter    // whom the last commit has woken; of the goroutine that commits
 	released    int          // waiters that the last wake-up let go
 	syncUsual   atomic.Int64 // ns, smoothed; two syncs at once may lose one of their times
 	comeback    comeback

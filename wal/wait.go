@@ -125,50 +125,29 @@ func (l *Log) forgetLocked(w *waiter) {
 
 // wakeLocked wakes all waiters whose record got there, all at once, and
 // everybody when the log refuses.
-func (l *Log) wakeLocked() {
+func (l *Log) wakeLocked() { wake(l.releaseLocked(nil)) }
+
+// releaseLocked takes those to be woken out of the list, appends them to released
+// and leaves the waking to the caller. The goroutine that commits wakes without mu:
+// what a woken appender does next begins with it.
+func (l *Log) releaseLocked(released []*waiter) []*waiter {
 	kept := l.waiters[:0]
 	for _, w := range l.waiters {
-		if l.waitsLocked(w) {
-			kept = append(kept, w)
-			continue
-		}
-		w.wake <- struct{}{}
-	}
-	l.released = len(l.waiters) - len(kept)
-	clear(l.waiters[len(kept):])
-	l.waiters = kept
-}
-
-// waitsLocked reports whether w has to wait on.
-func (l *Log) waitsLocked(w *waiter) bool { return l.refused == nil && !l.happenedLocked(w.waitFor) }
-
-// releaseLocked is wakeLocked for the goroutine that commits: it takes those to be
-// woken out of the list and leaves the waking to the caller, who calls wake without
-// mu. What a woken appender does next begins with mu.
-func (l *Log) releaseLocked() (released []*waiter) {
-	all, kept := l.waiters, l.roomToWait[:0]
-	released = all[:0]
-	for _, w := range all {
-		if l.waitsLocked(w) {
+		if l.refused == nil && !l.happenedLocked(w.waitFor) {
 			kept = append(kept, w)
 		} else {
 			released = append(released, w)
 		}
 	}
-	clear(all[len(released):])
-	l.waiters, l.roomToWait, l.released = kept, nil, len(released)
-	l.comeback.end()
-	l.comeback.begin(len(released))
+	clear(l.waiters[len(kept):])
+	l.waiters, l.released = kept, len(released)
 	return released
 }
 
-// wake wakes those that releaseLocked took out.
-func (l *Log) wake(released []*waiter) {
-	for i, w := range released {
+func wake(released []*waiter) {
+	for _, w := range released {
 		w.wake <- struct{}{}
-		released[i] = nil
 	}
-	l.roomToWait = released[:0] // the list that the next release leaves
 }
 
 // awaitLocked waits for what, running commits itself while nobody else does.
