@@ -1,9 +1,15 @@
 package wal
 
 import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/millrace-io/millrace/record"
 )
 
 func TestGatherFor(t *testing.T) {
@@ -67,4 +73,43 @@ func TestComeback(t *testing.T) {
 			t.Errorf("nobody comes back within 1 ms, measured %v ns", c.each)
 		}
 	})
+}
+
+// TestContextsEndWhileAppendersAreReleased: whoever gives up in the moment in which
+// it is woken leaves nothing behind, for others or for the pool.
+func TestContextsEndWhileAppendersAreReleased(t *testing.T) {
+	d := openDir(t, t.TempDir(), Options{})
+	l := openLog(t, d, 1, LogOptions{Durability: record.Group})
+	var appenders sync.WaitGroup
+	for i := range 16 {
+		appenders.Go(func() {
+			for n := range 200 {
+				ctx, cancel := context.WithCancel(t.Context())
+				var canceller sync.WaitGroup
+				canceller.Go(func() {
+					for range (n*7 + i) % 64 {
+						runtime.Gosched()
+					}
+					cancel()
+				})
+				if _, err := l.Append(ctx, makeRecords(n, 1, 100), none); err != nil && !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+				canceller.Wait()
+				if _, err := l.Append(context.Background(), makeRecords(n, 1, 100), none); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	appenders.Wait()
+	l.mu.Lock()
+	waiting := len(l.waiters)
+	l.mu.Unlock()
+	if waiting != 0 {
+		t.Errorf("%d wait for nothing", waiting)
+	}
+	if s := l.Stats(); s.Records < 16*200 {
+		t.Errorf("%d records of at least %d", s.Records, 16*200)
+	}
 }
