@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/millrace-io/millrace/segment"
 	"github.com/millrace-io/millrace/wal"
@@ -177,18 +178,21 @@ func headerOfName(relative string) (h segment.Header, ok bool) {
 }
 
 // opensMax bounds how often logs are opened again because retention was at work.
-const opensMax = 5
+const opensMax = 100
 
-// emitLogs opens every log read-only and takes its totals.
+// emitLogs opens every log read-only and takes its totals. A file that retention
+// removed after the manifest was read is missing from one opening; one that is
+// missing from two in a row is named by the newer manifest too, and is lost.
 func emitLogs(path string, totals *Totals, emit func(any) error) error {
 	var logs []Log
+	var missing []string
 	for range opensMax {
-		var missing bool
+		before := missing
 		var err error
 		if logs, missing, err = openLogs(path); err != nil {
 			return err
 		}
-		if !missing {
+		if !slices.ContainsFunc(missing, func(m string) bool { return !slices.Contains(before, m) }) {
 			break
 		}
 	}
@@ -205,12 +209,12 @@ func emitLogs(path string, totals *Totals, emit func(any) error) error {
 	return nil
 }
 
-// openLogs takes the totals of all logs. A file may be missing because it was
-// removed after the manifest was read.
-func openLogs(path string) (logs []Log, missing bool, err error) {
+// openLogs takes the totals of all logs, and the errors that say which files are
+// missing.
+func openLogs(path string) (logs []Log, missing []string, err error) {
 	directory, err := wal.OpenDirReadOnly(path, wal.Options{})
 	if err != nil {
-		return nil, false, fmt.Errorf("inspect: wal: %w", err)
+		return nil, nil, fmt.Errorf("inspect: wal: %w", err)
 	}
 	defer func() { _ = directory.Close() }() // it was only read
 	for _, id := range directory.Logs() {
@@ -218,7 +222,9 @@ func openLogs(path string) (logs []Log, missing bool, err error) {
 		log, err := directory.OpenLog(id, wal.LogOptions{})
 		if err != nil {
 			finding.Error = err.Error()
-			missing = missing || errors.Is(err, fs.ErrNotExist)
+			if errors.Is(err, fs.ErrNotExist) {
+				missing = append(missing, finding.Error)
+			}
 		} else {
 			stats := log.Stats()
 			finding.FirstSequence, finding.NextSequence = stats.First, stats.Next
