@@ -142,7 +142,31 @@ func (c *Cursor) settle(err error) error {
 	for !c.placed && c.available() {
 		c.place()
 	}
+	if !c.placed && c.after == 0 && c.err == nil {
+		c.missed()
+	}
 	return nil
+}
+
+// missed looks whether the steps to c.next ended behind it. On the way only the
+// places of frames are compared, so that a length that is wrong goes unnoticed if
+// there is no frame where it leads.
+func (c *Cursor) missed() {
+	s := c.reader.Segment()
+	if s == nil || c.next >= c.log.Next() {
+		return
+	}
+	c.log.mu.Lock() // the counters and the end of the frames change together
+	wrong := c.off == s.Readable() && c.due < c.log.Next()
+	c.log.mu.Unlock()
+	if wrong {
+		c.misplaced()
+	}
+}
+
+// misplaced makes it final that the frame at c.off is not the one that is due.
+func (c *Cursor) misplaced() {
+	_ = c.fail(&segment.DamageError{Segment: c.last, Offset: c.off, Err: errMisplaced})
 }
 
 // seekSequence places the cursor at the frame that holds c.next, or at the
@@ -269,6 +293,10 @@ func (c *Cursor) advance() bool {
 			return false
 		}
 		if s.Header.Base > c.next && c.after == 0 {
+			if c.reader.Segment() != nil && c.log.keeps(c.next) {
+				c.misplaced() // see missed
+				return false
+			}
 			c.err = failure.New(failure.Trimmed, "cursor", "record %d is gone; the oldest kept is %d", c.next, c.log.first.Load())
 			return false
 		}
@@ -277,6 +305,13 @@ func (c *Cursor) advance() bool {
 		}
 		return true
 	}
+}
+
+// keeps reports whether a record was neither trimmed nor cut.
+func (l *Log) keeps(sequence uint64) bool {
+	l.mu.Lock() // what is kept changes together with the list of segments
+	defer l.mu.Unlock()
+	return l.first.Load() <= sequence && sequence < l.Next()
 }
 
 // fail makes err final, with the place of damage.
@@ -294,7 +329,7 @@ func (c *Cursor) fail(err error) error {
 // put a frame over another one of the same segment.
 func (c *Cursor) continues(h protocol.FrameHeader) bool {
 	if h.Sequence != c.due {
-		_ = c.fail(&segment.DamageError{Segment: c.last, Offset: c.off, Err: errMisplaced})
+		c.misplaced()
 		return false
 	}
 	c.due += uint64(h.Count)
@@ -348,7 +383,7 @@ func (c *Cursor) load(onward bool) bool {
 	c.off += h.Span()
 	c.index = -1
 	behind := h.Sequence + uint64(h.Count)
-	if h.Type != protocol.FrameData || behind <= c.next || h.Time < c.after {
+	if h.Type != protocol.FrameData || behind <= c.next || c.early(h) {
 		return true
 	}
 	c.after = 0
@@ -429,6 +464,10 @@ func (c *Cursor) glance() (protocol.FrameHeader, error) {
 	return h, err
 }
 
+// early reports whether a frame is before the time that is looked for. Where none is,
+// its time says nothing, and may not have been verified.
+func (c *Cursor) early(h protocol.FrameHeader) bool { return c.after != 0 && h.Time < c.after }
+
 // place steps over one frame that ends before the start, or finds that there
 // is none.
 func (c *Cursor) place() {
@@ -437,7 +476,7 @@ func (c *Cursor) place() {
 		_ = c.broken(err)
 		return
 	}
-	if h.Sequence+uint64(h.Count) <= c.next || h.Time < c.after {
+	if h.Sequence+uint64(h.Count) <= c.next || c.early(h) {
 		if c.continues(h) {
 			c.off += h.Span()
 		}

@@ -2,7 +2,10 @@ package wal
 
 import (
 	"bytes"
+	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -11,7 +14,9 @@ import (
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/internal/vfs/crashfs"
 	"github.com/millrace-io/millrace/internal/vfs/errorfs"
+	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/segment"
 )
 
 // TestFirstRecordOfAManifestCannotBeTorn: an opening writes what it knows as one
@@ -264,4 +269,64 @@ func TestReadOnlyOpeningSeesDamage(t *testing.T) {
 			t.Errorf("%v, want failure.Corrupt", err)
 		}
 	})
+}
+
+// TestSeekPastADamagedHeader damages headers that a seek steps over without
+// verifying them: a length that leads to the end of the segment, where there is no
+// frame to show that it is wrong, and a time that makes the frame look early.
+func TestSeekPastADamagedHeader(t *testing.T) {
+	for _, last := range []bool{true, false} {
+		for name, damage := range map[string]func(header []byte, toEnd uint32){
+			"length":        func(header []byte, toEnd uint32) { binary.LittleEndian.PutUint32(header, toEnd) },
+			"negative time": func(header []byte, _ uint32) { header[23] |= 0x80 },
+		} {
+			t.Run(fmt.Sprintf("%s, last segment %v", name, last), func(t *testing.T) {
+				disk, d, l := heap(t, Options{}, LogOptions{})
+				for i := range 10 {
+					mustAppend(t, l, i+1, 1, 100)
+				}
+				if err := l.Seal(context.Background()); err != nil {
+					t.Fatal(err)
+				}
+				if !last {
+					mustAppend(t, l, 11, 1, 100)
+				}
+				if err := d.Close(); err != nil {
+					t.Fatal(err)
+				}
+				file := segmentFiles(t, disk)[0]
+				b, err := readFile(disk, file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				span := protocol.ParseFrameHeader(b[segment.HeaderSize:]).Span()
+				at := segment.HeaderSize + span
+				if name == "negative time" {
+					at += 3 * span // the frame that is asked for
+				}
+				damage(b[at:], uint32(9*span))
+				f, err := disk.OpenFile(file, os.O_RDWR, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer f.Close()
+				if _, err := f.WriteAt(b[at:at+span], at); err != nil {
+					t.Fatal(err)
+				}
+				_, l = reopenClosed(t, d)
+				c, err := l.Cursor(record.AtSequence(5))
+				if err == nil {
+					defer c.Close()
+					if c.TryNext() {
+						t.Errorf("record %d", c.View().Sequence)
+					}
+					err = c.Err()
+				}
+				var corruption *CorruptionError
+				if !errors.As(err, &corruption) {
+					t.Errorf("error %v", err)
+				}
+			})
+		}
+	}
 }
