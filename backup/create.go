@@ -186,7 +186,7 @@ func (c *creation) segment(ctx context.Context, s wal.SegmentFile) (File, error)
 		header, end, err := s.Bounds(vfs.OS(), c.dir)
 		if err == nil {
 			f, known := c.known[identity(header, end)]
-			if size, there := c.stored[f.object()]; known && there && size == end && f.Path == name {
+			if size, there := c.stored[f.object()]; known && there && size == f.Bytes && f.Path == name {
 				return f, nil
 			}
 		}
@@ -195,23 +195,23 @@ func (c *creation) segment(ctx context.Context, s wal.SegmentFile) (File, error)
 	if err != nil {
 		return File{}, ifMissing(err)
 	}
+	defer m.Content.Close()
 	f := File{Path: name, Next: m.Next}
 	if m.Damage != nil {
 		f.Damage = m.Damage.Error()
 	} else if s.Closed {
 		f.Segment = identity(m.Header, m.End)
 	}
-	file, err := os.Open(filepath.Join(c.dir, s.File))
-	if err != nil {
-		return File{}, ifMissing(err)
-	}
-	defer file.Close()
-	return f, c.put(ctx, &f, io.NewSectionReader(file, 0, m.End), m.End)
+	return f, c.put(ctx, &f, io.NewSectionReader(m.Content, 0, m.End), m.End)
 }
 
 // identity tells a closed segment from all others: its salt is random, and a log
-// does not use the id of a segment twice.
+// does not use the id of a segment twice. Compressed or not it is the same one, so
+// that what the store has is not sent again.
 func identity(h segment.Header, end int64) string {
+	if h.Packing.Codec != segment.CodecNone {
+		end = h.Packing.Length
+	}
 	return fmt.Sprintf("%d-%016x-%08x-%d-%d", h.Log, h.Segment, h.Salt, h.Created, end)
 }
 

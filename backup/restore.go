@@ -190,8 +190,8 @@ func (s synced) lengthen() error {
 	if err != nil {
 		return err
 	}
-	if h, err := segment.ParseHeader(page); err == nil && h.Capacity > info.Size() {
-		return s.Truncate(h.Capacity)
+	if h, err := segment.ParseHeader(page); err == nil && h.FileSize() > info.Size() {
+		return s.Truncate(h.FileSize())
 	}
 	return nil
 }

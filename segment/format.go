@@ -9,14 +9,14 @@ import (
 )
 
 // The header page, written before the first frame, durable no later than it,
-// and never rewritten. All integers are little-endian and unsigned but for the
+// and never rewritten: a packed segment is another file. All integers are little-endian and unsigned but for the
 // time.
 //
 //	off  size field
 //	   0    8  magic            "MRSEG\0\0\1"; the last byte is not a version
 //	   8    4  version          1
 //	  12    4  flags            1 = behind: frames may have come before the segment was durable
-//	                            and in the MANIFEST; no other is defined
+//	                            and in the MANIFEST; 2 = packed; no other is defined
 //	  16    8  segment          id, never reused in its log
 //	  24    8  log
 //	  32    8  base sequence    of the first record to come
@@ -29,7 +29,11 @@ import (
 //	  88    4  salt             seeds every CRC of this segment's frames
 //	  92    4  zero
 //	  96   16  key id           0 = plaintext
-//	 112 3980  zero
+//	 112    4  codec            of a packed segment, see packed.go; zero otherwise, as the next three
+//	 116    4  block            bytes in a block, before compression
+//	 120    8  length           bytes of the segment, before compression
+//	 128    8  table            offset of the table in this file
+//	 136 3956  zero
 //	4092    4  header CRC       CRC32C of bytes 0..4091
 //
 // The places of magic, version and header CRC are frozen for all versions.
@@ -42,6 +46,7 @@ const (
 	Version = 1
 
 	flagBehind    = 1
+	flagPacked    = 2
 	magic         = "MRSEG\x00\x00\x01"
 	headerCRCAt   = HeaderSize - 4
 	footerPayload = FooterSize - protocol.FrameHeaderSize
@@ -71,6 +76,16 @@ type Header struct {
 	// begins one: a power cut may leave frames in it, or the name of its file, and not
 	// the segments before it, nor an edit that names it.
 	Behind bool
+	// Packing says how the file is compressed, if it is.
+	Packing Packing
+}
+
+// FileSize returns the length of the file from its first sync on.
+func (h Header) FileSize() int64 {
+	if h.Packing.Codec != CodecNone {
+		return h.Packing.FileSize()
+	}
+	return h.Capacity
 }
 
 // Encode returns the 4,096 bytes of the header page.
@@ -78,9 +93,15 @@ func (h Header) Encode() []byte {
 	b := make([]byte, HeaderSize)
 	copy(b, magic)
 	binary.LittleEndian.PutUint32(b[8:], Version)
+	flags := uint32(0)
 	if h.Behind {
-		binary.LittleEndian.PutUint32(b[12:], flagBehind)
+		flags |= flagBehind
 	}
+	if h.Packing.Codec != CodecNone {
+		flags |= flagPacked
+		h.Packing.put(b)
+	}
+	binary.LittleEndian.PutUint32(b[12:], flags)
 	binary.LittleEndian.PutUint64(b[16:], h.Segment)
 	binary.LittleEndian.PutUint64(b[24:], h.Log)
 	binary.LittleEndian.PutUint64(b[32:], h.Base)
@@ -106,7 +127,7 @@ func ParseHeader(b []byte) (Header, error) {
 		return Header{}, ErrHeaderDamaged
 	}
 	version, flags := binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])
-	if version != Version || flags&^flagBehind != 0 {
+	if version != Version || flags&^(flagBehind|flagPacked) != 0 {
 		return Header{}, ErrNewerVersion
 	}
 	h := Header{
@@ -120,11 +141,20 @@ func ParseHeader(b []byte) (Header, error) {
 		BaseRaftIndex:   binary.LittleEndian.Uint64(b[72:]),
 		BaseTerm:        binary.LittleEndian.Uint64(b[80:]),
 		Salt:            binary.LittleEndian.Uint32(b[88:]),
-		Behind:          flags == flagBehind,
+		Behind:          flags&flagBehind != 0,
 	}
 	copy(h.KeyID[:], b[96:])
 	if h.Capacity < HeaderSize || h.KeyID != ([16]byte{}) {
 		return Header{}, ErrNewerVersion
+	}
+	if flags&flagPacked == 0 {
+		return h, nil
+	}
+	if h.Packing = parsePacking(b); !h.Packing.Codec.known() {
+		return Header{}, ErrNewerVersion
+	}
+	if !h.Packing.plausible(h.Capacity) {
+		return Header{}, ErrHeaderDamaged
 	}
 	return h, nil
 }

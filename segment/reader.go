@@ -158,7 +158,9 @@ func (r *Reader) check(off, limit int64) (h protocol.FrameHeader, frame []byte, 
 	if err != nil {
 		return h, nil, &DamageError{s.Header.Segment, off, err}
 	}
-	s.verified.CompareAndSwap(off, off+h.Span())
+	if s.Header.Packing.Codec == CodecNone {
+		s.verified.CompareAndSwap(off, off+h.Span())
+	}
 	return h, b[:h.Length:h.Length], nil
 }
 
@@ -178,15 +180,19 @@ func (r *Reader) fetch(off, n, limit int64) error {
 	if s.region != nil || off >= r.start && off+n <= r.start+int64(len(r.window)) {
 		return nil
 	}
-	want := min(max(n, preadStep), limit-off)
-	if int64(cap(r.buffer)) < want {
-		r.buffer = make([]byte, want)
+	start, want := off, min(max(n, preadStep), limit-off)
+	if packing := s.Header.Packing; packing.Codec != CodecNone {
+		if r.onward {
+			n = min(max(n, packStep), limit-off)
+		}
+		start, want = packing.around(off, n)
 	}
-	r.window, r.start = nil, off
-	if _, err := s.file.ReadAt(r.buffer[:want], off); err != nil {
+	r.buffer = grown(r.buffer, want)
+	r.window, r.start = nil, start
+	if _, err := s.file.ReadAt(r.buffer, start); err != nil {
 		return fmt.Errorf("segment %016x: read at %d: %w", s.Header.Segment, off, err)
 	}
-	r.window = r.buffer[:want]
+	r.window = r.buffer
 	return nil
 }
 

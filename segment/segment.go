@@ -69,7 +69,8 @@ func Create(file vfs.File, h Header, access Access) (*Segment, error) {
 }
 
 // Open reads and checks the header page of file. Nothing is readable until
-// OpenSealed or Scan has been called. On error the caller still owns file.
+// OpenSealed or Scan has been called. A packed segment is read with AccessPread,
+// whatever access says. On error the caller still owns file.
 func Open(file vfs.File, access Access) (*Segment, error) {
 	page := make([]byte, HeaderSize)
 	size, err := file.Size()
@@ -87,6 +88,12 @@ func Open(file vfs.File, access Access) (*Segment, error) {
 		return nil, err
 	}
 	s := &Segment{Header: h, file: file, access: access, limit: min(h.Capacity, size)}
+	if h.Packing.Codec != CodecNone {
+		if s.file, err = openPacked(file, h); err != nil {
+			return nil, err
+		}
+		s.access, s.limit = AccessPread, h.Packing.Length
+	}
 	if err := s.attach(); err != nil {
 		return nil, err
 	}

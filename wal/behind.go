@@ -184,7 +184,7 @@ func findBegun(files vfs.FS, folder string, log uint64, entry logEntry) ([]segme
 		}
 		// A header that is not good did not get to the device, and one in a file that
 		// is too short was not synced: the length comes with the first sync.
-		if h, err := segment.ParseHeader(page); err == nil && h.Behind && h.Log == log && h.Segment == id && h.Base == base && size >= h.Capacity {
+		if h, err := segment.ParseHeader(page); err == nil && h.Behind && h.Log == log && h.Segment == id && h.Base == base && size >= h.FileSize() {
 			headers = append(headers, h)
 		}
 	}

@@ -86,9 +86,11 @@ func testRollBehind(t *testing.T, durability record.Durability) {
 			t.Fatalf("%d segments: %v", len(s.Segments), err)
 		}
 		for _, file := range s.Segments {
-			if m, err := file.Measure(context.Background(), disk, "/data"); err != nil || m.Damage != nil {
-				t.Errorf("%s: %v %v", file.File, err, m.Damage)
+			m, err := file.Measure(context.Background(), disk, "/data")
+			if err != nil || m.Damage != nil {
+				t.Fatalf("%s: %v %v", file.File, err, m.Damage)
 			}
+			m.Content.Close()
 		}
 	})
 	t.Run("killed", func(t *testing.T) {

@@ -59,6 +59,7 @@ type Dir struct {
 
 	background sync.WaitGroup // goroutines that release segments
 	scrubber   *scrubber      // nil unless asked for
+	compressor *compressor    // nil unless asked for
 }
 
 // OpenDir opens path for writing, creating it if it is missing. Only one
@@ -90,7 +91,7 @@ func OpenDir(path string, o Options) (*Dir, error) {
 	if err := d.journal.replay(d.manifest.logs); err != nil {
 		return nil, errors.Join(spaceOr(failure.Unavailable, "open "+path, err), d.manifest.close(), d.lock.Close())
 	}
-	d.scrubber = startScrubber(d)
+	d.scrubber, d.compressor = startScrubber(d), startCompressor(d)
 	return d, nil
 }
 
@@ -385,7 +386,12 @@ func (d *Dir) Close() error {
 	d.closed = true
 	logs := slices.Collect(maps.Values(d.open))
 	d.mu.Unlock()
-	d.scrubber.end()
+	if d.scrubber != nil {
+		d.scrubber.end()
+	}
+	if d.compressor != nil {
+		d.compressor.end()
+	}
 	var errs []error
 	if !d.readOnly {
 		d.journal.end()

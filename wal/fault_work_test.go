@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -61,11 +62,26 @@ func (r *faultRun) open() (*Dir, *Log) {
 func (r *faultRun) append(l *Log, n, size int) {
 	for range n {
 		r.tried++
-		got, err := l.Append(context.Background(), makeRecords(r.tried, 1, size), none)
-		if r.note(err) {
-			r.acked = got.Last
-		}
+		r.appendOne(l, makeRecords(r.tried, 1, size))
 	}
+}
+
+func (r *faultRun) appendOne(l *Log, records []record.Record) {
+	got, err := l.Append(context.Background(), records, none)
+	if r.note(err) {
+		r.acked = got.Last
+	}
+}
+
+// appendNoise appends a record that cannot be compressed.
+func (r *faultRun) appendNoise(l *Log, size int) {
+	r.tried++
+	records := makeRecords(r.tried, 1, size)
+	rng := rand.New(rand.NewPCG(1, uint64(r.tried)))
+	for i := 20; i < size; i++ {
+		records[0].Data[i] = byte(rng.Uint32())
+	}
+	r.appendOne(l, records)
 }
 
 func (r *faultRun) trim(l *Log, sequence uint64) {
@@ -197,6 +213,29 @@ var faultWorks = []faultWork{
 				r.acked = kept // whether the cut succeeds or not
 				r.note(l.CutAfter(context.Background(), kept))
 			}
+		}
+		r.close(d)
+	}},
+	{name: "compressed", run: func(r *faultRun) {
+		for range 2 {
+			d, l := r.open()
+			if l != nil {
+				r.append(l, 40, 1000)
+				r.note(l.Compress(context.Background(), segment.CodecZstd, math.MaxInt64))
+				r.read(l)
+				r.trim(l, r.acked/3)
+				r.append(l, 3, 1000)
+			}
+			r.close(d)
+		}
+	}},
+	{name: "compressed in part", options: Options{SegmentBytesMin: 384 << 10, SegmentBytesMax: 384 << 10}, run: func(r *faultRun) {
+		d, l := r.open()
+		if l != nil {
+			r.appendNoise(l, 150_000)
+			r.append(l, 3, 100_000)
+			r.note(l.Compress(context.Background(), segment.CodecS2, math.MaxInt64))
+			r.read(l)
 		}
 		r.close(d)
 	}},

@@ -66,6 +66,7 @@ type Log struct {
 	capacity    int64  // of the segment to come
 	salt        atomic.Uint32
 	commits     sync.WaitGroup // goroutines of this log; Close waits for them
+	ending      chan struct{}  // closed when Close begins
 
 	// Of the running commit: one goroutine at a time owns them.
 	active      *tail // the tail whose segment is the last in the list
@@ -89,7 +90,7 @@ type Log struct {
 	witness *witness // nil for a log that syncs before it acknowledges
 	calm    bool     // the last process left nothing in doubt; during recover
 
-	trimMu    sync.Mutex    // one trim at a time; taken before behindMu
+	trimMu    sync.Mutex    // one change of the closed segments at a time; taken before behindMu
 	behindMu  sync.Mutex    // one sync of what is behind at a time; taken before mu
 	behindErr error         // guarded by behindMu: why it failed, for good
 	hurry     atomic.Int32  // who waits for such a sync
@@ -152,9 +153,12 @@ type Stats struct {
 	// come, Written and Durable the newest that reached the kernel and the
 	// device.
 	First, Next, Written, Durable uint64
-	// Bytes is the frames kept, Segments the files they are in.
-	Bytes    int64
-	Segments int
+	// Bytes is the frames kept, Segments the files they are in, Compressed how many
+	// of those are compressed, and StoredBytes what the frames take in the files.
+	Bytes       int64
+	StoredBytes int64
+	Segments    int
+	Compressed  int
 	// Appends, Records and AppendedBytes count what was appended; Syncs and
 	// SyncTime the fdatasync calls. One of the journal counts for one of the logs
 	// that share it.
@@ -185,6 +189,7 @@ func newLog(d *Dir, id uint64, o LogOptions) *Log {
 		direct:    d.options.storesDirectly(o.Durability),
 		stamper:   clock.NewStamper(d.options.Clock),
 		hasten:    make(chan struct{}, 1),
+		ending:    make(chan struct{}),
 	}
 	l.segments.Store(&[]*segment.Segment{})
 	return l
@@ -224,7 +229,13 @@ func (l *Log) Stats() Stats {
 	s.UnsyncedBytes = l.stats.unsynced + l.loose
 	l.mu.Unlock()
 	for _, segment := range segments {
-		s.Bytes += segment.Readable()
+		bytes := segment.Readable()
+		s.Bytes += bytes
+		if packing := segment.Header.Packing; packing.Codec != 0 {
+			s.Compressed++
+			bytes = packing.FileSize()
+		}
+		s.StoredBytes += bytes
 	}
 	return s
 }
@@ -316,6 +327,7 @@ func (l *Log) Close() error {
 		return nil
 	}
 	l.closed = true
+	close(l.ending)
 	refused := l.refused
 	l.mu.Unlock()
 	var err error

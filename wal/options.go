@@ -7,6 +7,7 @@ import (
 	"github.com/millrace-io/millrace/internal/clock"
 	"github.com/millrace-io/millrace/internal/vfs"
 	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/segment"
 )
 
 // Backend chooses how segments are read, and where they live. All backends
@@ -87,6 +88,18 @@ type Options struct {
 	// ScrubBytesPerSecond is how fast closed segments are read and verified in
 	// the background, over and over, to find rot. Default: 0, not at all.
 	ScrubBytesPerSecond int64
+	// Compress is how segments are compressed in the background, once another one
+	// was begun CompressAfter ago: see [Log.Compress]. Default: segment.CodecNone,
+	// not at all. It may be changed from one opening to the next; what is compressed
+	// stays as it is.
+	Compress segment.Codec
+	// CompressAfter is how long a segment stays as it was written after its successor
+	// was begun. Readers that are not further behind than that map it. Default: 10 minutes.
+	CompressAfter time.Duration
+	// CompressBytesPerSecond is how fast compression goes. Every byte of a segment
+	// counts three times: it is verified, compressed, and verified again.
+	// Default: 64 MiB.
+	CompressBytesPerSecond int64
 	// Events are called at changes of state. Default: none.
 	Events EventListener
 	// Seed makes salts reproducible when it is not 0, for simulations.
@@ -112,10 +125,14 @@ type EventListener struct {
 	SyncStalled func(log uint64, took time.Duration)
 	// Poisoned: a write or sync failed and the log takes no more appends.
 	Poisoned func(log uint64, err error)
-	// SegmentDamaged: the scrubber met a closed segment that is not what was
+	// SegmentDamaged: the scrubber, or compression, met a closed segment that is not what was
 	// written. It is told once for each opening of the directory, and nothing
 	// else comes of it.
 	SegmentDamaged func(log, segment uint64, err error)
+	// CompressFailed: a segment could not be compressed, for instance for want of
+	// space. It stays as it is, and is tried again at the next round. A segment
+	// that was found damaged on the way is told as SegmentDamaged.
+	CompressFailed func(log, segment uint64, err error)
 	// JournalLeft: the directory's journal met an error, for instance a full
 	// disk, and logs sync their own segments until the directory is opened again.
 	// No record is affected.
@@ -152,6 +169,8 @@ func (o Options) withDefaults() (Options, error) {
 	setDefault(&o.SyncsMax, 8)
 	setDefault(&o.JournalLogs, 4)
 	setDefault(&o.JournalBytes, 128<<20)
+	setDefault(&o.CompressAfter, 10*time.Minute)
+	setDefault(&o.CompressBytesPerSecond, 64<<20)
 	if o.FS == nil {
 		o.FS = vfs.OS()
 	}
@@ -167,6 +186,9 @@ func (o Options) withDefaults() (Options, error) {
 			"staging bytes (%d) must be at least 4 KiB and at most unsynced bytes max (%d)", o.StagingBytes, o.UnsyncedBytesMax)
 	case o.ProducersMax < 1 || o.SyncsMax < 1 || o.SegmentAgeMax < 0 || o.ScrubBytesPerSecond < 0:
 		return o, failure.New(failure.InvalidArgument, "wal options", "limits must be positive")
+	case o.Compress > segment.CodecZstd || o.CompressAfter < 0 || o.CompressBytesPerSecond < 0:
+		return o, failure.New(failure.InvalidArgument, "wal options",
+			"compression by codec %d after %v at %d bytes a second cannot be", o.Compress, o.CompressAfter, o.CompressBytesPerSecond)
 	case o.JournalLogs < 1 || o.JournalBytes > 0 && (o.JournalBytes < 64<<10 || o.JournalBytes > 1<<30 || o.JournalBytes%pageSize != 0):
 		return o, failure.New(failure.InvalidArgument, "wal options",
 			"journal logs (%d) must be positive, and journal bytes (%d) whole pages from 64 KiB to 1 GiB, or negative", o.JournalLogs, o.JournalBytes)

@@ -145,10 +145,10 @@ func (l *Log) openSegment(e segmentEntry, entry logEntry) (*segment.Segment, uin
 		}
 		return nil, 0, err
 	}
-	if size, err := file.Size(); err == nil && e.state == stateActive && size < s.Header.Capacity {
+	if size, err := file.Size(); err == nil && e.state == stateActive && size < s.Header.FileSize() {
 		// It had its length before it had its name, and files do not become
 		// shorter: what was cut off may have been promised.
-		return s, 0, &CorruptionError{l.id, e.id, size, failure.New(failure.Corrupt, "segment", "the file ends at %d of %d bytes", size, s.Header.Capacity)}
+		return s, 0, &CorruptionError{l.id, e.id, size, failure.New(failure.Corrupt, "segment", "the file ends at %d of %d bytes", size, s.Header.FileSize())}
 	}
 	switch e.state {
 	case stateSealed:

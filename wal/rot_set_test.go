@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 	"github.com/millrace-io/millrace/internal/vfs/crashfs"
 	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/segment"
 )
 
 // TestRotSets: unharmed sets are served completely, and what is expected of a
@@ -69,6 +71,8 @@ var rotKinds = []rotKind{
 	{name: "late", durability: record.Group, begin: (*rotBuilder).another, end: func(*rotBuilder) {}},
 	{name: "trimmed", durability: record.Group, end: (*rotBuilder).trim},
 	{name: "not synced", durability: record.None, end: func(*rotBuilder) {}},
+	{name: "compressed", durability: record.Group, end: func(b *rotBuilder) { b.compress(segment.CodecS2) }},
+	{name: "compressed more", durability: record.Group, end: func(b *rotBuilder) { b.compress(segment.CodecZstd) }},
 	{name: "sectors", durability: record.Group, sectors: true, end: func(b *rotBuilder) { b.must(b.d.Close()) }},
 }
 
@@ -243,6 +247,13 @@ func (b *rotBuilder) trim() {
 	b.set.first = b.l.Stats().First
 	if b.set.first == 1 {
 		b.t.Fatal("nothing was trimmed")
+	}
+}
+
+func (b *rotBuilder) compress(codec segment.Codec) {
+	b.must(b.l.Compress(context.Background(), codec, math.MaxInt64))
+	if b.l.Stats().Compressed == 0 {
+		b.t.Fatal("nothing was compressed")
 	}
 }
 

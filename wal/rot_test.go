@@ -30,18 +30,25 @@ import (
 //
 //   - dead: the format says that nobody looks at it (the padding of a frame, the
 //     space behind the last one). Everything is served, and no error.
+//
 //   - live: an error with the name of damage, from opening or from reading, and
 //     only right records before it.
+//
 //   - unpromised: a frame of the last, unsealed segment that no later frame
 //     vouches for. Its damage cannot be told from a write that power cut off.
 //     Exactly the records from it on are missing, and the recovery reports torn
 //     bytes, if anything but zeroes is left to report.
+//
 //   - last edit: the newest record of the MANIFEST, for the same reason. It is
 //     either damage, or everything is served all the same: what it said is found
 //     again in the segments.
 //
-// There is no other class: these two are the only places where something
-// acknowledged may be missing without an error, and only in the first.
+//   - compressed: the blocks and tables of a compressed segment. What a flipped bit
+//     does to a block depends on what it held, and may be nothing. It is either
+//     damage, or everything is served.
+//
+// There is no other class. Something acknowledged may be missing without an error
+// only where it is unpromised.
 type rotClass uint8
 
 const (
@@ -49,11 +56,12 @@ const (
 	rotLive
 	rotUnpromised
 	rotLastEdit
+	rotCompressed
 	rotClasses
 )
 
 func (c rotClass) String() string {
-	return [...]string{"dead space", "live", "unpromised", "last edit"}[c]
+	return [...]string{"dead space", "live", "unpromised", "last edit", "compressed"}[c]
 }
 
 // rotRegion is a range of bytes that is good or bad as a whole: a header page, a
@@ -62,6 +70,7 @@ type rotRegion struct {
 	from, to int64
 	dead     bool
 	frame    bool
+	packed   bool
 	first    uint64 // of a frame with records: its sequence number
 	promise  int64  // of a frame: everything before it was durable when it was written
 }
@@ -105,6 +114,8 @@ func (f *rotFile) expect(content []byte) rotExpected {
 		if first.from >= f.begun && len(records) == len(touched) {
 			expected.class = rotLastEdit
 		}
+	case first.packed:
+		expected.class = rotCompressed
 	case f.active && first.frame && !cut && !f.vouched(touched):
 		expected.class = rotUnpromised
 		expected.blank = len(bytes.Trim(content[first.from:], "\x00")) == 0
@@ -355,9 +366,9 @@ func (s *rotSet) judge(e rotExpected, served rotServed) error {
 		if served.err != nil || served.last != last || served.torn == 0 && !e.blank {
 			return fmt.Errorf("served up to %d and not %d, %d torn bytes reported, error %v", served.last, last, served.torn, served.err)
 		}
-	case rotLastEdit:
+	case rotLastEdit, rotCompressed:
 		if served.err == nil && !complete {
-			return fmt.Errorf("an edit is missing, and nobody says so: served up to %d of %d", served.last, s.next()-1)
+			return fmt.Errorf("something is missing, and nobody says so: served up to %d of %d", served.last, s.next()-1)
 		}
 	}
 	return nil
@@ -428,6 +439,10 @@ func (f *rotFile) mapSegment(e segmentEntry) {
 	f.active = e.state == stateActive
 	f.regions = []rotRegion{{from: 0, to: segment.HeaderSize}}
 	off, limit := int64(segment.HeaderSize), int64(len(f.bytes))
+	if h, err := segment.ParseHeader(f.bytes); err == nil && h.Packing.Codec != segment.CodecNone {
+		f.regions = append(f.regions, rotRegion{from: off, to: limit, packed: true})
+		return
+	}
 	switch e.state {
 	case stateSealed:
 		limit = e.at + segment.FooterSize

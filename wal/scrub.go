@@ -11,15 +11,12 @@ import (
 
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/protocol"
+	"github.com/millrace-io/millrace/segment"
 )
 
-const (
-	// scrubStep is how many bytes are read between two pauses.
-	scrubStep = 256 << 10
-	// scrubRest is the pause after a look at all segments: one that follows at
-	// once would find what this one did.
-	scrubRest = 10 * time.Minute
-)
+// scrubRest is the pause after a look at all segments: one that follows at once
+// would find what this one did.
+const scrubRest = 10 * time.Minute
 
 // errScrubStopped ends a scan when the directory closes.
 var errScrubStopped = errors.New("stopped")
@@ -33,42 +30,24 @@ var errScrubStopped = errors.New("stopped")
 // dropped, so that the device is read. Pages that a reader has mapped at that
 // moment stay in memory, and are seen as readers see them.
 type scrubber struct {
-	dir  *Dir
-	rate int64 // bytes a second
-	stop chan struct{}
-	done chan struct{}
-
-	owed  int64 // bytes that were read and not paid for by a pause
-	known map[scrubKey]bool
+	pace
+	dir   *Dir
+	known map[segmentKey]bool // whose damage was reported
 }
-
-// scrubKey is a segment whose damage was reported.
-type scrubKey struct{ log, segment uint64 }
 
 // startScrubber returns nil if the options do not ask for one.
 func startScrubber(d *Dir) *scrubber {
 	if d.options.ScrubBytesPerSecond == 0 {
 		return nil
 	}
-	s := &scrubber{
-		dir: d, rate: d.options.ScrubBytesPerSecond, known: make(map[scrubKey]bool),
-		stop: make(chan struct{}), done: make(chan struct{}),
-	}
+	s := &scrubber{pace: newPace(d.options.Clock, d.options.ScrubBytesPerSecond), dir: d, known: make(map[segmentKey]bool)}
 	go s.run()
 	return s
 }
 
-// end stops the scrubber and waits for it. It may be nil.
-func (s *scrubber) end() {
-	if s != nil {
-		close(s.stop)
-		<-s.done
-	}
-}
-
 func (s *scrubber) run() {
 	defer close(s.done)
-	for s.round() && s.pause(scrubRest) {
+	for s.round() && s.pause(scrubRest, nil) {
 	}
 }
 
@@ -102,13 +81,7 @@ func (s *scrubber) verify(l *Log, e segmentEntry) error {
 	defer releaseNow(file)
 	contents, err := file.Scan(func(_ int64, h protocol.FrameHeader, _ []byte) error {
 		l.stats.scrubbed.Add(uint64(h.Span()))
-		s.owed += h.Span()
-		if s.owed < scrubStep {
-			return nil
-		}
-		owed := time.Duration(s.owed) * time.Second / time.Duration(s.rate)
-		s.owed = 0
-		if !s.pause(owed) {
+		if !s.spend(h.Span(), nil) {
 			return errScrubStopped
 		}
 		return nil
@@ -116,7 +89,12 @@ func (s *scrubber) verify(l *Log, e segmentEntry) error {
 	if err != nil {
 		return err
 	}
-	wrong, err := judgeSegment(file, e, contents)
+	return l.judged(file, e, contents)
+}
+
+// judged returns what is wrong with a segment that was scanned, as an error.
+func (l *Log) judged(s *segment.Segment, e segmentEntry, contents segment.Contents) error {
+	wrong, err := judgeSegment(s, e, contents)
 	if wrong != nil {
 		return &CorruptionError{l.id, e.id, contents.End, wrong}
 	}
@@ -125,7 +103,7 @@ func (s *scrubber) verify(l *Log, e segmentEntry) error {
 
 // report tells about a damaged segment once.
 func (s *scrubber) report(l *Log, e segmentEntry, err error) {
-	key := scrubKey{l.id, e.id}
+	key := segmentKey{l.id, e.id}
 	if err == nil || s.known[key] || errors.Is(err, fs.ErrNotExist) && !s.listed(l, e) {
 		return
 	}
@@ -151,19 +129,6 @@ func (s *scrubber) report(l *Log, e segmentEntry, err error) {
 func (s *scrubber) listed(l *Log, e segmentEntry) bool {
 	entry, exists := s.dir.manifest.entry(l.id)
 	return exists && slices.ContainsFunc(entry.segments, func(other segmentEntry) bool { return other.id == e.id })
-}
-
-// pause waits, and reports whether to go on.
-func (s *scrubber) pause(d time.Duration) bool {
-	woken := make(chan struct{})
-	timer := s.dir.options.Clock.AfterFunc(d, func() { close(woken) })
-	select {
-	case <-woken:
-		return true
-	case <-s.stop:
-		timer.Stop()
-		return false
-	}
 }
 
 // openLogs returns the logs that are open, in the order of their ids.

@@ -97,7 +97,7 @@ func TestScrubberKeepsToItsRate(t *testing.T) {
 		for round := 1; round <= 5; round++ {
 			time.Sleep(scrubRest)
 			// One step is read before it is paid for.
-			if n, most := l.Stats().ScrubbedBytes, uint64(int64(round)*rate*int64(scrubRest/time.Second)+scrubStep); n > most {
+			if n, most := l.Stats().ScrubbedBytes, uint64(int64(round)*rate*int64(scrubRest/time.Second)+paceStep); n > most {
 				t.Errorf("%d bytes, at most %d", n, most)
 			}
 		}

@@ -20,7 +20,7 @@ import (
 // as a directory does whose machine stopped at that moment.
 //
 // It may be taken beside a live writer. A closed segment does not change any
-// more. One that is open grows, but only behind what was there when the snapshot
+// more, but for its file being replaced by a compressed one. One that is open grows, but only behind what was there when the snapshot
 // was taken: whoever copies it copies the good frames from its beginning, by
 // [SegmentFile.Measure], and gets at least everything that was acknowledged
 // before the snapshot. Retention may remove a file meanwhile: take another
@@ -103,8 +103,10 @@ func tryReadSnapshot(files vfs.FS, dir string) (Snapshot, error) {
 type Measurement struct {
 	// Header is its header page.
 	Header segment.Header
+	// Content is the file.
+	Content vfs.File
 	// End is where to stop copying: behind the footer, or behind the last good
-	// frame where there is none.
+	// frame where there is none. Of a compressed segment it is the length of the file.
 	End int64
 	// Next is the sequence number behind its last good record.
 	Next uint64
@@ -129,35 +131,35 @@ func (f SegmentFile) Bounds(files vfs.FS, dir string) (segment.Header, int64, er
 }
 
 // Measure reads the whole segment, verifies it, and says where it ends. A live
-// writer may be adding to it.
+// writer may be adding to it, or let a compressed file take its place: the content is
+// that of the file that was measured. If there is no error it belongs to the caller, who closes it.
 func (f SegmentFile) Measure(ctx context.Context, files vfs.FS, dir string) (Measurement, error) {
-	path := filepath.Join(dir, f.File)
-	m, err := f.measure(ctx, files, path)
+	file, err := files.OpenFile(filepath.Join(dir, f.File), os.O_RDONLY, 0)
 	if err != nil {
+		return Measurement{}, fmt.Errorf("wal: read %s: %w", f.File, err)
+	}
+	m, err := f.measure(ctx, file)
+	if err != nil {
+		file.Close()
 		return m, fmt.Errorf("wal: read %s: %w", f.File, err)
 	}
+	m.Content = file
 	return m, nil
 }
 
-func (f SegmentFile) measure(ctx context.Context, files vfs.FS, path string) (Measurement, error) {
+func (f SegmentFile) measure(ctx context.Context, file vfs.File) (Measurement, error) {
 	damaged := func(m Measurement, offset int64, err error) (Measurement, error) {
 		m.Damage = &CorruptionError{f.Log, f.Segment, offset, err}
-		file, err := files.OpenFile(path, os.O_RDONLY, 0)
-		if err != nil {
-			return m, err
-		}
-		defer file.Close()
 		m.End, err = file.Size()
 		return m, err
 	}
-	s, err := openForCopy(files, path)
+	s, err := segment.Open(file, segment.AccessPread)
 	if err != nil {
 		if kind := failure.KindOf(err); kind == failure.Corrupt || kind == failure.NotOurs {
 			return damaged(Measurement{Next: f.Base}, 0, err)
 		}
 		return Measurement{}, err
 	}
-	defer releaseNow(s)
 	contents, err := s.Scan(stopWith(ctx))
 	if err != nil {
 		return Measurement{}, err
@@ -182,6 +184,9 @@ func (f SegmentFile) measure(ctx context.Context, files vfs.FS, path string) (Me
 		m.End, m.Next = f.entry.at, f.entry.next
 	case contents.Footer != 0:
 		m.End = contents.Footer + segment.FooterSize
+	}
+	if packing := s.Header.Packing; packing.Codec != segment.CodecNone {
+		m.End = packing.FileSize()
 	}
 	return m, nil
 }

@@ -53,8 +53,9 @@ func TestMeasuringBesideAWriter(t *testing.T) {
 	}}
 	m, err := s.Segments[0].Measure(context.Background(), meddling, "/data")
 	if err != nil || m.Damage != nil || m.Next < 6 || m.End > l.tail.off {
-		t.Errorf("%+v, %v", m, err)
+		t.Fatalf("%+v, %v", m, err)
 	}
+	defer m.Content.Close()
 	if meddling.between != nil {
 		t.Error("the writer had no turn")
 	}
@@ -65,12 +66,14 @@ func TestMeasuringBesideAWriter(t *testing.T) {
 		}
 	}
 	if m, err = s.Segments[0].Measure(context.Background(), meddling, "/data"); err != nil || m.Damage != nil || m.Next < 9 {
-		t.Errorf("%+v, %v", m, err)
+		t.Fatalf("%+v, %v", m, err)
 	}
+	defer m.Content.Close()
 	again, err := s.Segments[0].Measure(context.Background(), disk, "/data")
 	if err != nil || again.Damage != nil || again.Next <= m.Next && m.Next < 30 {
-		t.Errorf("%+v, %v", again, err)
+		t.Fatalf("%+v, %v", again, err)
 	}
+	defer again.Content.Close()
 }
 
 // Damage in the open segment is damage with nobody writing, and in a closed one
@@ -98,6 +101,7 @@ func TestMeasuringDamage(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				m.Content.Close()
 				damaged := i == c.file || c.file < 0 && i == len(s.Segments)-1
 				if (m.Damage != nil) != damaged || damaged && (!errors.Is(m.Damage, failure.Corrupt) || m.End != 32<<10) {
 					t.Errorf("segment %d: %+v", i, m)

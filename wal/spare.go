@@ -40,10 +40,15 @@ func (l *Log) newSpare(number uint64, capacity, least, tableSize int64) (*spare,
 	return s, nil
 }
 
+// sparePath names a file that the next open of the log removes.
+func (l *Log) sparePath(number uint64) string {
+	return filepath.Join(l.dir.logPath(l.id), sparePrefix+strconv.FormatUint(number, 10)+spareSuffix)
+}
+
 func (l *Log) allocateSpare(number uint64, capacity, least int64) (*spare, error) {
 	files := l.dir.options.FS
 	capacity = (capacity + 4095) &^ 4095
-	path := filepath.Join(l.dir.logPath(l.id), sparePrefix+strconv.FormatUint(number, 10)+spareSuffix)
+	path := l.sparePath(number)
 	file, err := files.OpenFile(path, createFlags, 0o640)
 	if err != nil {
 		return nil, err
