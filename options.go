@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/segment"
 	"github.com/millrace-io/millrace/shard"
 	"github.com/millrace-io/millrace/stream"
 	"github.com/millrace-io/millrace/wal"
@@ -14,12 +15,16 @@ type Options struct {
 	// Backend is how segments are read. Default: BackendMmap.
 	Backend Backend
 	// SegmentBytesMin is the size of a shard's first segment; each next one is
-	// twice as large, up to SegmentBytesMax. Retention removes whole segments.
+	// four times as large if it fills fast, up to SegmentBytesMax. Retention removes whole segments.
 	// Defaults: 4 MiB and 256 MiB.
 	SegmentBytesMin int64
 	SegmentBytesMax int64
 	// SegmentAgeMax ends a segment that is older. Default: 1 hour.
 	SegmentAgeMax time.Duration
+	// Compress is how segments are compressed in the background when the next one was
+	// begun CompressAfter ago. Default: CodecNone, not at all, and 10 minutes.
+	Compress      Codec
+	CompressAfter time.Duration
 	// SyncsMax is how many fdatasync calls may run at once. Default: 8.
 	SyncsMax int
 	// ShardsPerStreamMax bounds the shards of one stream. Default: 1,024.
@@ -41,6 +46,8 @@ func (o Options) store() stream.Options {
 			SegmentBytesMin: o.SegmentBytesMin,
 			SegmentBytesMax: o.SegmentBytesMax,
 			SegmentAgeMax:   o.SegmentAgeMax,
+			Compress:        o.Compress,
+			CompressAfter:   o.CompressAfter,
 			SyncsMax:        o.SyncsMax,
 		},
 		ShardsPerStreamMax: o.ShardsPerStreamMax,
@@ -78,9 +85,11 @@ type (
 	Limits = shard.Limits
 	// Backend is how segments are read.
 	Backend = wal.Backend
+	// Codec is how segments are compressed.
+	Codec = segment.Codec
 )
 
-// The durabilities of a stream, and the backends.
+// The durabilities of a stream, the backends and the codecs.
 const (
 	Group    = record.Group
 	Interval = record.Interval
@@ -88,6 +97,10 @@ const (
 
 	BackendMmap  = wal.BackendMmap
 	BackendPread = wal.BackendPread
+
+	CodecNone = segment.CodecNone
+	CodecS2   = segment.CodecS2
+	CodecZstd = segment.CodecZstd
 
 	// RetainForever as a retention time disables retention by time.
 	RetainForever = stream.RetainForever

@@ -13,6 +13,9 @@
 //	r := segment.NewReader(s)
 //	h, frame, err := r.Frame(4096)
 //
+// A sealed segment can be packed: its bytes compressed, in another file that takes its
+// place (packed.go). It is read by offsets as before.
+//
 // The bytes are specified in docs/format/segment.md; format.go draws them.
 //
 // # Caveats

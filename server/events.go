@@ -52,6 +52,12 @@ func (s *Server) logEvents(next wal.EventListener) wal.EventListener {
 				next.SegmentDamaged(id, segment, err)
 			}
 		},
+		CompressFailed: func(id, segment uint64, err error) {
+			log.Warn("segment not compressed", append(s.place(id), "segment", segment, "err", err)...)
+			if next.CompressFailed != nil {
+				next.CompressFailed(id, segment, err)
+			}
+		},
 		Recovered: func(id uint64, report wal.Recovery) {
 			log.Info("log recovered", append(s.place(id), "scanned", report.Scanned, "records", report.Records, "torn", report.Torn)...)
 			if next.Recovered != nil {

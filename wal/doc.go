@@ -54,6 +54,7 @@
 //	behind.go    segments that the manifest does not know yet
 //	recover.go   opening after an end of any kind
 //	check.go     verifying by files; repair.go ending damaged logs; scrub.go in the background
+//	compress.go  compressing closed segments; pace.go the rate of what goes on in the background
 //	snapshot.go  what to copy for a backup
 //	cursor.go    reading; producers.go idempotence
 //	trim.go      giving up the beginning of a log; cut.go its end

@@ -131,7 +131,7 @@ func findingLine(finding any) (kind, heading, line string) {
 	switch f := finding.(type) {
 	case inspect.Header:
 		return f.Kind, "SEGMENT           LOG  BASE SEQUENCE  CREATED               CAPACITY",
-			fmt.Sprintf("%s  %3d  %13d  %s  %d", f.Segment, f.Log, f.BaseSequence, instant(f.Created), f.Capacity)
+			fmt.Sprintf("%s  %3d  %13d  %s  %d%s", f.Segment, f.Log, f.BaseSequence, instant(f.Created), f.Capacity, packing(f))
 	case inspect.Frame:
 		line := fmt.Sprintf("%10d  %-6s  %12d  %7d  %10d  %s  %s", f.Offset, f.Type, f.Sequence, f.Records, f.Bytes, checked(f.CRC), instant(f.Time))
 		if f.Error != "" {
@@ -182,3 +182,11 @@ func checked(good bool) string {
 
 // instant renders a time to the microsecond.
 func instant(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z") }
+
+// packing says how a compressed segment is stored.
+func packing(h inspect.Header) string {
+	if h.Codec == "" {
+		return ""
+	}
+	return fmt.Sprintf("  %s, %d bytes in %d", h.Codec, h.Length, h.FileBytes)
+}

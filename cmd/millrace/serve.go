@@ -12,6 +12,7 @@ import (
 	"github.com/millrace-io/millrace/internal/render"
 	"github.com/millrace-io/millrace/internal/terminal"
 	"github.com/millrace-io/millrace/internal/units"
+	"github.com/millrace-io/millrace/segment"
 	"github.com/millrace-io/millrace/server"
 	"github.com/millrace-io/millrace/wal"
 )
@@ -29,6 +30,9 @@ type serveFlags struct {
 	segmentAgeMax   units.Duration
 	syncsMax        int
 	scrubRate       units.Bytes
+	compress        segment.Codec
+	compressAfter   units.Duration
+	compressRate    units.Bytes
 	shutdownTimeout units.Duration
 	logFormat       string
 	logLevel        string
@@ -45,6 +49,8 @@ func defaultServeFlags() serveFlags {
 		segmentBytesMax: 256 * units.MiB,
 		segmentAgeMax:   units.Duration(time.Hour),
 		syncsMax:        8,
+		compressAfter:   units.Duration(10 * time.Minute),
+		compressRate:    64 * units.MiB,
 		shutdownTimeout: units.Duration(30 * time.Second),
 		logFormat:       "text",
 		logLevel:        "info",
@@ -77,16 +83,19 @@ MILLRACE_SEGMENT_BYTES_MAX.`,
 	flags.BoolVar(&f.insecure, "insecure", false, "serve addresses that are not loopback, although nobody is authenticated")
 	flags.BoolVar(&f.shardMetrics, "shard-metrics", false, "give metrics a label for the shard")
 	flags.StringVar(&f.backend, "backend", f.backend, "how segments are read: mmap or pread")
-	flags.Var(&f.segmentBytesMin, "segment-bytes-min", "size of a shard's first segment; each next one is twice as large")
+	flags.Var(&f.segmentBytesMin, "segment-bytes-min", "size of a shard's first segment; each next one is four times as large if it fills fast")
 	flags.Var(&f.segmentBytesMax, "segment-bytes-max", "size at which segments stop growing")
 	flags.Var(&f.segmentAgeMax, "segment-age-max", "age at which a segment is ended")
 	flags.Var(&f.scrubRate, "scrub-rate", "bytes a second that are read in the background to find damaged segments; 0 is off")
+	flags.Var(&f.compress, "compress", "how closed segments are compressed in the background: none, s2 (fast) or zstd (small)")
+	flags.Var(&f.compressAfter, "compress-after", "how long a segment stays uncompressed after the next one was begun")
+	flags.Var(&f.compressRate, "compress-rate", "bytes a second that compression handles; it handles every byte three times")
 	flags.IntVar(&f.syncsMax, "syncs-max", f.syncsMax, "how many fdatasync calls may run at once")
 	flags.Var(&f.shutdownTimeout, "shutdown-timeout", "how long connections may drain")
 	flags.StringVar(&f.logFormat, "log-format", f.logFormat, "text or json")
 	flags.StringVar(&f.logLevel, "log-level", f.logLevel, "debug, info, warn or error")
 	fromEnvironment(flags, "data", "native-address", "admin-address", "insecure", "shard-metrics", "backend", "segment-bytes-min",
-		"segment-bytes-max", "segment-age-max", "syncs-max", "scrub-rate", "shutdown-timeout", "log-format", "log-level")
+		"segment-bytes-max", "segment-age-max", "syncs-max", "scrub-rate", "compress", "compress-after", "compress-rate", "shutdown-timeout", "log-format", "log-level")
 	addOutput(cmd, &f.format)
 	return cmd
 }
@@ -134,6 +143,9 @@ func (f *serveFlags) config(a *app) (server.Config, error) {
 	config.Store.SegmentAgeMax = time.Duration(f.segmentAgeMax)
 	config.Store.SyncsMax = f.syncsMax
 	config.Store.ScrubBytesPerSecond = int64(f.scrubRate)
+	config.Store.Compress = f.compress
+	config.Store.CompressAfter = time.Duration(f.compressAfter)
+	config.Store.CompressBytesPerSecond = int64(f.compressRate)
 	return config, nil
 }
 

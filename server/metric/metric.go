@@ -75,6 +75,14 @@ var shardMetrics = []shardMetric{
 		func(s *stream.ShardStats) float64 { return float64(s.Shard.Log.Segments) },
 	},
 	{
+		Metric{"millrace_wal_compressed_segments", Gauge, "Segment files that are compressed."},
+		func(s *stream.ShardStats) float64 { return float64(s.Shard.Log.Compressed) },
+	},
+	{
+		Metric{"millrace_wal_stored_bytes", Gauge, "Bytes that the frames of logs take in their files: less than those kept where they are compressed."},
+		func(s *stream.ShardStats) float64 { return float64(s.Shard.Log.StoredBytes) },
+	},
+	{
 		Metric{"millrace_wal_journaled_commits_total", Counter, "Commits made durable by a sync that several logs shared."},
 		func(s *stream.ShardStats) float64 { return float64(s.Shard.Log.JournaledCommits) },
 	},

@@ -3,6 +3,7 @@ package inspect
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/segment"
 	"github.com/millrace-io/millrace/wal"
 )
 
@@ -255,5 +257,37 @@ func TestStopsWithTheReceiver(t *testing.T) {
 		if err := WAL(dir, emit); !errors.Is(err, stop) {
 			t.Errorf("wal after %d: %v", n, err)
 		}
+	}
+}
+
+// TestCompressedSegmentIsShown with what it holds, as if it were not compressed.
+func TestCompressedSegmentIsShown(t *testing.T) {
+	dir := t.TempDir()
+	_, log := write(t, dir, 100)
+	file := segments(t, dir)[0]
+	var before, after, all findings
+	if err := Segment(file, true, before.emit); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Compress(t.Context(), segment.CodecZstd, math.MaxInt64); err != nil {
+		t.Fatal(err)
+	}
+	if err := Segment(file, true, after.emit); err != nil {
+		t.Fatal(err)
+	}
+	header := of[Header](&after)[0]
+	if header.Codec != "zstd" || header.Length <= header.FileBytes || len(before.all) != len(after.all) {
+		t.Errorf("%+v, %d findings and then %d", header, len(before.all), len(after.all))
+	}
+	for i := range before.all[1:] {
+		if before.all[i+1] != after.all[i+1] {
+			t.Errorf("before %+v, after %+v", before.all[i+1], after.all[i+1])
+		}
+	}
+	if err := WAL(dir, all.emit); err != nil {
+		t.Fatal(err)
+	}
+	if f := of[SegmentFile](&all)[0]; f.Codec != "zstd" || f.Bytes != header.FileBytes || f.State != "sealed" || f.Error != "" {
+		t.Errorf("%+v", f)
 	}
 }

@@ -24,6 +24,9 @@ type Header struct {
 	PreviousSegment string    `json:"previous_segment,omitempty"`
 	PreviousLast    uint64    `json:"previous_last_sequence"`
 	Salt            string    `json:"salt"`
+	Codec           string    `json:"codec,omitempty"` // of a compressed segment, as the next two
+	Length          int64     `json:"uncompressed_bytes,omitempty"`
+	FileBytes       int64     `json:"file_bytes,omitempty"`
 }
 
 // Frame is one frame of a segment.
@@ -152,6 +155,9 @@ func headerOf(path string, h segment.Header) Header {
 	}
 	if h.PreviousSegment != 0 {
 		header.PreviousSegment = segmentName(h.PreviousSegment)
+	}
+	if packing := h.Packing; packing.Codec != segment.CodecNone {
+		header.Codec, header.Length, header.FileBytes = packing.Codec.String(), packing.Length, packing.FileSize()
 	}
 	return header
 }

@@ -22,6 +22,7 @@ type SegmentFile struct {
 	State        string `json:"state"` // active, sealed, ended; beginning, trimmed or unlisted where the manifest does not name it
 	BaseSequence uint64 `json:"base_sequence"`
 	Bytes        int64  `json:"bytes"`
+	Codec        string `json:"codec,omitempty"` // of a compressed segment
 	Error        string `json:"error,omitempty"`
 }
 
@@ -168,6 +169,9 @@ func segmentFile(path, name string, states segmentStates) (finding SegmentFile, 
 	}
 	finding.Log, finding.Segment, finding.BaseSequence = header.Log, segmentName(header.Segment), header.Base
 	finding.State = states.of(header.Log, header.Segment)
+	if codec := header.Packing.Codec; codec != segment.CodecNone {
+		finding.Codec = codec.String()
+	}
 	return finding, true
 }
 
