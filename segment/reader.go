@@ -46,6 +46,7 @@ type Reader struct {
 	buffer    []byte // AccessPread: the memory behind window
 	start     int64  // AccessPread: where window begins
 	onward    bool   // see Onward
+	touched   byte   // keeps Skip's loads
 }
 
 // Reset makes r read s, for which the caller holds a reference.
@@ -106,6 +107,47 @@ func (r *Reader) Header(off int64) (h protocol.FrameHeader, err error) {
 		return h, &DamageError{s.Header.Segment, off, protocol.ErrFrameLength}
 	}
 	return h, nil
+}
+
+// skipAhead is how many headers Skip asks for at once.
+const skipAhead = 16
+
+// Skip steps over frames that end before the record next, beginning with the one at
+// off, whose first record must be due. It returns the place of the frame where it
+// stopped and the sequence number that is due there. It stops where next is, and at
+// anything that is not in order, which is left to whoever looks at that frame; without a
+// region it does not begin.
+//
+// Each header is a miss of the cache, and where the next one is stands in it. If frames
+// are as long as the first one they are asked for at once, which takes as long as one
+// miss: a quarter of a random read of 1 KiB.
+func (r *Reader) Skip(off int64, due, next uint64) (at int64, dueThere uint64) {
+	s := r.segment
+	limit := s.Readable()
+	if s.region == nil || r.fetch(off, protocol.FrameHeaderSize, limit) != nil {
+		return off, due
+	}
+	at, dueThere = off, due
+	if s.mapped != nil {
+		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+		defer func() { _ = recover() }() // the same fault meets whoever looks at the frame
+	}
+	b := s.region[:limit]
+	for first := true; at+protocol.FrameHeaderSize <= limit; first = false {
+		h := protocol.ParseFrameHeader(b[at:])
+		behind := h.Sequence + uint64(h.Count)
+		if h.Length < protocol.FrameHeaderSize || at+h.Span() > limit || h.Sequence != dueThere || behind > next {
+			break
+		}
+		at, dueThere = at+h.Span(), behind
+		if first && h.Count > 0 {
+			frames := (next - behind) / uint64(h.Count)
+			for i, ahead := uint64(0), at; i < min(frames, skipAhead) && ahead < limit; i, ahead = i+1, ahead+h.Span() {
+				r.touched ^= b[ahead]
+			}
+		}
+	}
+	return at, dueThere
 }
 
 // peekLength returns the length word at off, which is in the window, if a

@@ -341,6 +341,55 @@ func TestFramesStaysWithinItsLimitAndItsWindow(t *testing.T) {
 	}
 }
 
+// TestSkipStopsWhereOneStepAfterTheOtherDoes compares Skip with its slow twin, before
+// and after a header in the middle is damaged.
+func TestSkipStopsWhereOneStepAfterTheOtherDoes(t *testing.T) {
+	for access, newFile := range accesses(t) {
+		w := newWriter(t, newFile("skip"), access)
+		var frames []int64
+		for i := range 40 {
+			frames = append(frames, w.append(t, i%4+1, 100+300*(i/20)*(i%3), HeaderSize))
+		}
+		w.SetReadable(w.off)
+		var r Reader
+		r.Reset(w.Segment)
+		slow := func(off int64, due, next uint64) (int64, uint64) {
+			for access != AccessPread {
+				h, err := r.Header(off)
+				if err != nil || h.Sequence != due || due+uint64(h.Count) > next {
+					break
+				}
+				off, due = off+h.Span(), due+uint64(h.Count)
+			}
+			return off, due
+		}
+		compare := func() {
+			t.Helper()
+			for next := w.Header.Base; next < w.next+2; next++ {
+				wantOff, wantDue := slow(HeaderSize, w.Header.Base, next)
+				if off, due := r.Skip(HeaderSize, w.Header.Base, next); off != wantOff || due != wantDue {
+					t.Fatalf("access %d, to %d: stopped at %d before %d, want %d before %d", access, next, off, due, wantOff, wantDue)
+				}
+			}
+		}
+		compare()
+		if off, _ := r.Skip(HeaderSize, w.Header.Base+1, w.next); off != HeaderSize {
+			t.Errorf("access %d: stepped over a frame that was not due", access)
+		}
+		for _, length := range []uint32{0, 8, testCapacity, 1 << 31} {
+			var b [4]byte
+			binary.LittleEndian.PutUint32(b[:], length)
+			if err := w.Write(b[:], frames[10]); err != nil {
+				t.Fatal(err)
+			}
+			compare()
+			if off, _ := r.Skip(HeaderSize, w.Header.Base, w.next); access != AccessPread && off != frames[10] {
+				t.Errorf("access %d, length %d: stopped at %d, want %d", access, length, off, frames[10])
+			}
+		}
+	}
+}
+
 func TestPinNeverRevives(t *testing.T) {
 	w := newWriter(t, accesses(t)[AccessHeap]("pin"), AccessHeap)
 	if !w.Pin() {

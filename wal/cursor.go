@@ -471,6 +471,9 @@ func (c *Cursor) early(h protocol.FrameHeader) bool { return c.after != 0 && h.T
 // place steps over one frame that ends before the start, or finds that there
 // is none.
 func (c *Cursor) place() {
+	if c.after == 0 {
+		c.off, c.due = c.reader.Skip(c.off, c.due, c.next)
+	}
 	h, err := c.glance()
 	if err != nil {
 		_ = c.broken(err)
