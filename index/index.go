@@ -89,29 +89,49 @@ func (s *Sparse) Entries() []Entry {
 // FindSequence returns the entry of the last indexed frame whose first
 // relative sequence is <= relative; ok is false when there is none.
 func (s *Sparse) FindSequence(relative uint32) (e Entry, ok bool) {
-	return s.find(func(e *Entry) bool { return e.RelativeSequence > relative })
+	e, _, ok = s.EstimateSequence(relative)
+	return e, ok
+}
+
+// EstimateSequence is FindSequence, and says about where in the segment the record is:
+// its offset if all records up to the next indexed frame have one length. It is between
+// the two frames; e's own offset where there is no next one.
+func (s *Sparse) EstimateSequence(relative uint32) (e Entry, estimate int64, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	i := s.behindLocked(func(e *Entry) bool { return e.RelativeSequence > relative })
+	if i == 0 {
+		return Entry{}, 0, false
+	}
+	e = s.entries[i-1]
+	estimate = e.Offset()
+	if i < len(s.entries) {
+		next := s.entries[i] // its sequence number is greater
+		estimate += (next.Offset() - e.Offset()) * int64(relative-e.RelativeSequence) / int64(next.RelativeSequence-e.RelativeSequence)
+	}
+	return e, estimate, true
 }
 
 // FindTime returns the entry of the last indexed frame that arrived strictly
 // before time: the first record at or after time cannot lie in front of it.
 func (s *Sparse) FindTime(time int64) (e Entry, ok bool) {
-	return s.find(func(e *Entry) bool { return e.Time >= time })
-}
-
-// find returns the entry before the first one that is behind.
-func (s *Sparse) find(behind func(*Entry) bool) (Entry, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	i := s.behindLocked(func(e *Entry) bool { return e.Time >= time })
+	if i == 0 {
+		return Entry{}, false
+	}
+	return s.entries[i-1], true
+}
+
+// behindLocked returns the place of the first entry that is behind.
+func (s *Sparse) behindLocked(behind func(*Entry) bool) int {
 	low := 0
 	if n := len(s.entries); n > warm && !behind(&s.entries[n-warm]) {
 		low = n - warm
 	}
 	tail := s.entries[low:]
-	i := low + sort.Search(len(tail), func(i int) bool { return behind(&tail[i]) })
-	if i == 0 {
-		return Entry{}, false
-	}
-	return s.entries[i-1], true
+	return low + sort.Search(len(tail), func(i int) bool { return behind(&tail[i]) })
 }
 
 // EncodedSize returns the bytes that AppendTo will add for n entries.

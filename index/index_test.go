@@ -2,6 +2,7 @@ package index
 
 import (
 	"encoding/hex"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -60,6 +61,10 @@ func TestLookupsAgreeWithAWalk(t *testing.T) {
 				want, wantOK := dumbFind(frames, func(f frame) bool { return f.sequence > sequence })
 				if got, ok := s.FindSequence(sequence); ok != wantOK || got.Offset() != want.offset {
 					t.Fatalf("%s: sequence %d: got %v %v, want %v %v", name, sequence, got, ok, want, wantOK)
+				}
+				next := slices.IndexFunc(s.Entries(), func(e Entry) bool { return e.RelativeSequence > sequence })
+				if _, at, ok := s.EstimateSequence(sequence); ok && (at < want.offset || next >= 0 && at >= s.Entries()[next].Offset() || next < 0 && at != want.offset) {
+					t.Fatalf("%s: sequence %d: estimated at %d, behind the frame at %d", name, sequence, at, want.offset)
 				}
 				want, wantOK = dumbFind(frames, func(f frame) bool { return f.time >= time })
 				if got, ok := s.FindTime(time); ok != wantOK || got.Offset() != want.offset {

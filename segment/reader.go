@@ -120,8 +120,9 @@ const skipAhead = 16
 //
 // Each header is a miss of the cache, and where the next one is stands in it. If frames
 // are as long as the first one they are asked for at once, which takes as long as one
-// miss: a quarter of a random read of 1 KiB.
-func (r *Reader) Skip(off int64, due, next uint64) (at int64, dueThere uint64) {
+// miss: a quarter of a random read of 1 KiB. So is estimate, an offset near which next is
+// thought to be, or 0: a record far from the header of its frame is another miss.
+func (r *Reader) Skip(off int64, due, next uint64, estimate int64) (at int64, dueThere uint64) {
 	s := r.segment
 	limit := s.Readable()
 	if s.region == nil || r.fetch(off, protocol.FrameHeaderSize, limit) != nil {
@@ -133,6 +134,9 @@ func (r *Reader) Skip(off int64, due, next uint64) (at int64, dueThere uint64) {
 		defer func() { _ = recover() }() // the same fault meets whoever looks at the frame
 	}
 	b := s.region[:limit]
+	if estimate > 0 && estimate < limit {
+		r.touched ^= b[estimate]
+	}
 	for first := true; at+protocol.FrameHeaderSize <= limit; first = false {
 		h := protocol.ParseFrameHeader(b[at:])
 		behind := h.Sequence + uint64(h.Count)

@@ -367,13 +367,13 @@ func TestSkipStopsWhereOneStepAfterTheOtherDoes(t *testing.T) {
 			t.Helper()
 			for next := w.Header.Base; next < w.next+2; next++ {
 				wantOff, wantDue := slow(HeaderSize, w.Header.Base, next)
-				if off, due := r.Skip(HeaderSize, w.Header.Base, next); off != wantOff || due != wantDue {
+				if off, due := r.Skip(HeaderSize, w.Header.Base, next, int64(next)); off != wantOff || due != wantDue {
 					t.Fatalf("access %d, to %d: stopped at %d before %d, want %d before %d", access, next, off, due, wantOff, wantDue)
 				}
 			}
 		}
 		compare()
-		if off, _ := r.Skip(HeaderSize, w.Header.Base+1, w.next); off != HeaderSize {
+		if off, _ := r.Skip(HeaderSize, w.Header.Base+1, w.next, 0); off != HeaderSize {
 			t.Errorf("access %d: stepped over a frame that was not due", access)
 		}
 		for _, length := range []uint32{0, 8, testCapacity, 1 << 31} {
@@ -383,7 +383,7 @@ func TestSkipStopsWhereOneStepAfterTheOtherDoes(t *testing.T) {
 				t.Fatal(err)
 			}
 			compare()
-			if off, _ := r.Skip(HeaderSize, w.Header.Base, w.next); access != AccessPread && off != frames[10] {
+			if off, _ := r.Skip(HeaderSize, w.Header.Base, w.next, 1<<40); access != AccessPread && off != frames[10] {
 				t.Errorf("access %d, length %d: stopped at %d, want %d", access, length, off, frames[10])
 			}
 		}

@@ -34,6 +34,8 @@ type Cursor struct {
 	next   uint64 // sequence number to deliver next; records before it are skipped
 	after  int64  // records that arrived before this time are skipped, unless 0
 	placed bool   // Frames: the frame at off is at or behind the start
+	// estimate is about where a seek will find its record, 0 if that is not known.
+	estimate int64
 
 	batch protocol.Batch
 	count int // of records in batch; 0 = none
@@ -95,6 +97,7 @@ func (c *Cursor) Seek(start record.Start) error {
 		return errClosed
 	}
 	c.batch, c.count, c.index, c.after, c.placed, c.err = protocol.Batch{}, 0, 0, 0, false, nil
+	c.estimate = 0
 	if c.log.ended.Load() {
 		c.err = errClosed
 		return c.err
@@ -187,8 +190,8 @@ func (c *Cursor) seekSequence() error {
 		if err != nil {
 			return c.fail(err)
 		}
-		if e, ok := sparse.FindSequence(uint32(c.next - s.Header.Base)); ok && e.Offset() < s.Readable() {
-			c.off, c.due = e.Offset(), s.Header.Base+uint64(e.RelativeSequence)
+		if e, estimate, ok := sparse.EstimateSequence(uint32(c.next - s.Header.Base)); ok && e.Offset() < s.Readable() {
+			c.off, c.due, c.estimate = e.Offset(), s.Header.Base+uint64(e.RelativeSequence), estimate
 		}
 		return nil
 	}
@@ -472,7 +475,7 @@ func (c *Cursor) early(h protocol.FrameHeader) bool { return c.after != 0 && h.T
 // is none.
 func (c *Cursor) place() {
 	if c.after == 0 {
-		c.off, c.due = c.reader.Skip(c.off, c.due, c.next)
+		c.off, c.due = c.reader.Skip(c.off, c.due, c.next, c.estimate)
 	}
 	h, err := c.glance()
 	if err != nil {
