@@ -217,17 +217,18 @@ var faultWorks = []faultWork{
 		r.close(d)
 	}},
 	{name: "compressed", run: func(r *faultRun) {
-		for range 2 {
-			d, l := r.open()
-			if l != nil {
-				r.append(l, 40, 1000)
-				r.note(l.Compress(context.Background(), segment.CodecZstd, math.MaxInt64))
-				r.read(l)
-				r.trim(l, r.acked/3)
-				r.append(l, 3, 1000)
-			}
-			r.close(d)
+		d, l := r.open()
+		if l != nil {
+			r.append(l, 26, 1000)
+			r.note(l.Compress(context.Background(), segment.CodecZstd, math.MaxInt64))
+			r.trim(l, r.acked/2)
 		}
+		r.close(d)
+		d, l = r.open()
+		if l != nil {
+			r.read(l)
+		}
+		r.close(d)
 	}},
 	{name: "compressed in part", options: Options{SegmentBytesMin: 384 << 10, SegmentBytesMax: 384 << 10}, run: func(r *faultRun) {
 		d, l := r.open()
