@@ -68,18 +68,7 @@ func packable(t testing.TB) (s *Segment, frames []int64, footer int64) {
 // appendData writes one frame of one record.
 func (w *writer) appendData(t testing.TB, data []byte) (offset int64) {
 	t.Helper()
-	b := protocol.AppendBatch(make([]byte, protocol.FrameHeaderSize), []record.Record{{PartitionKey: "k", Data: data}}, protocol.Producer{})
-	h := protocol.FrameHeader{Sequence: w.next, Time: int64(w.next), Durable8: uint32(w.off / 8), Count: 1, Type: protocol.FrameData}
-	h.Seal(b, protocol.Checksum(w.Header.Salt, b[protocol.FrameHeaderSize:]))
-	if err := w.Write(b, w.off); err != nil {
-		t.Fatal(err)
-	}
-	offset = w.off
-	w.Index().Add(w.off, uint32(w.next-w.Header.Base), h.Time, w.totals.RaftFrames)
-	w.totals.Add(protocol.ParseFrameHeader(b))
-	w.off += protocol.FrameSpan(int64(len(b)))
-	w.next++
-	return offset
+	return w.appendBatch(t, []record.Record{{PartitionKey: "k", Data: data}}, w.off)
 }
 
 // packed returns the file of a segment after Pack.

@@ -69,8 +69,13 @@ func (w *writer) append(t testing.TB, n, size int, durable int64) (offset int64)
 	for i := range records {
 		records[i] = record.Record{PartitionKey: "key", Data: []byte(strings.Repeat("x", size))}
 	}
+	return w.appendBatch(t, records, durable)
+}
+
+func (w *writer) appendBatch(t testing.TB, records []record.Record, durable int64) (offset int64) {
+	t.Helper()
 	b := protocol.AppendBatch(make([]byte, protocol.FrameHeaderSize), records, protocol.Producer{})
-	h := protocol.FrameHeader{Sequence: w.next, Time: int64(w.next), Durable8: uint32(durable / 8), Count: uint16(n), Type: protocol.FrameData}
+	h := protocol.FrameHeader{Sequence: w.next, Time: int64(w.next), Durable8: uint32(durable / 8), Count: uint16(len(records)), Type: protocol.FrameData}
 	h.Seal(b, protocol.Checksum(w.Header.Salt, b[protocol.FrameHeaderSize:]))
 	if err := w.Write(b, w.off); err != nil {
 		t.Fatal(err)
@@ -79,7 +84,7 @@ func (w *writer) append(t testing.TB, n, size int, durable int64) (offset int64)
 	w.Index().Add(w.off, uint32(w.next-w.Header.Base), h.Time, w.totals.RaftFrames)
 	w.totals.Add(protocol.ParseFrameHeader(b))
 	w.off += protocol.FrameSpan(int64(len(b)))
-	w.next += uint64(n)
+	w.next += uint64(len(records))
 	return offset
 }
 
