@@ -19,18 +19,24 @@ import (
 	"github.com/millrace-io/millrace/wal"
 )
 
-// compress compresses what is closed of log 1.
-func compress(t *testing.T, dir string, o wal.Options) {
+func openLog1(t *testing.T, dir string, o wal.Options) (*wal.Dir, *wal.Log) {
 	t.Helper()
 	d, err := wal.OpenDir(dir, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l, err := d.OpenLog(1, wal.LogOptions{})
-	if err == nil {
-		err = l.Compress(t.Context(), segment.CodecZstd, math.MaxInt64)
+	if err != nil {
+		t.Fatal(errors.Join(err, d.Close()))
 	}
-	if err != nil || l.Stats().Compressed == 0 {
+	return d, l
+}
+
+// compress compresses what is closed of log 1.
+func compress(t *testing.T, dir string, o wal.Options) {
+	t.Helper()
+	d, l := openLog1(t, dir, o)
+	if err := l.Compress(t.Context(), segment.CodecZstd, math.MaxInt64); err != nil || l.Stats().Compressed == 0 {
 		t.Fatalf("%+v, %v", l.Stats(), err)
 	}
 	if err := d.Close(); err != nil {
@@ -70,15 +76,8 @@ func TestCompressedSegmentsAreBackedUp(t *testing.T) {
 
 func readBack(t *testing.T, dir string, o wal.Options, least uint64) {
 	t.Helper()
-	d, err := wal.OpenDir(dir, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d, l := openLog1(t, dir, o)
 	defer d.Close()
-	l, err := d.OpenLog(1, wal.LogOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	c, err := l.Cursor(record.TrimHorizon())
 	if err != nil {
 		t.Fatal(err)
@@ -98,15 +97,8 @@ func readBack(t *testing.T, dir string, o wal.Options, least uint64) {
 // TestBackupsBesideCompression has files replaced while they are copied.
 func TestBackupsBesideCompression(t *testing.T) {
 	dir, o := filled(t)
-	d, err := wal.OpenDir(dir, o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	d, l := openLog1(t, dir, o)
 	defer d.Close()
-	l, err := d.OpenLog(1, wal.LogOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, stop := context.WithCancel(t.Context())
 	var busy sync.WaitGroup
 	busy.Go(func() {

@@ -131,7 +131,11 @@ func (r *Reader) Skip(off int64, due, next uint64, estimate int64) (at int64, du
 	at, dueThere = off, due
 	if s.mapped != nil {
 		defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-		defer func() { _ = recover() }() // the same fault meets whoever looks at the frame
+		defer func() {
+			if p := recover(); p != nil {
+				_ = mmap.Recovered("skip frames", p) // the same fault meets whoever looks at the frame
+			}
+		}()
 	}
 	b := s.region[:limit]
 	if estimate > 0 && estimate < limit {

@@ -51,31 +51,36 @@ func (c *compressor) run() {
 // round compresses what is old enough and reports whether to go on.
 func (c *compressor) round() bool {
 	before := c.dir.options.Clock.Now().Add(-c.dir.options.CompressAfter).UnixNano()
+	skip := make(map[segmentKey]bool) // of segments that are still there
 	for _, l := range c.dir.openLogs() {
-		did := func(n int64) error {
-			if !c.spend(n, l.ending) {
-				return errLogClosing
-			}
-			return nil
-		}
 		for _, e := range l.compressible(before) {
 			key := segmentKey{l.id, e.id}
-			if c.skip[key] {
-				continue
+			final := c.skip[key]
+			if !final {
+				err := l.compress(e, c.dir.options.Compress, func(n int64) error { return c.spendFor(l, n) })
+				if c.stopped() {
+					return false
+				}
+				if errors.Is(err, errLogClosing) {
+					break
+				}
+				final = c.report(l, e, err)
 			}
-			err := l.compress(e, c.dir.options.Compress, did)
-			if errors.Is(err, errLogClosing) {
-				break
+			if final {
+				skip[key] = true
 			}
-			c.skip[key] = c.report(l, e, err)
 		}
 	}
-	select {
-	case <-c.stop:
-		return false
-	default:
-		return true
+	c.skip = skip
+	return !c.stopped()
+}
+
+// spendFor is spend for a log that may be closed meanwhile.
+func (c *compressor) spendFor(l *Log, n int64) error {
+	if !c.spend(n, l.ending) {
+		return errLogClosing
 	}
+	return nil
 }
 
 // report tells about a segment that was not compressed, and reports whether
@@ -109,8 +114,8 @@ func (c *compressor) report(l *Log, e segmentEntry, err error) (final bool) {
 // everything works as before, with two differences: it is not mapped, so that
 // a cursor unpacks 64 KiB or more into a buffer of its own, and what cursors have
 // pinned of the file before takes room until they leave it. Segments that become
-// less than a sixteenth smaller stay as they are, and so do those that the log
-// was opened with after a crash or that were cut.
+// less than a sixteenth smaller stay as they are, and so do those that a crash left
+// without a footer or that were cut.
 //
 // The error is that of the first segment that could not be compressed; it and all
 // behind it stay as they are. One that is damaged gives a [*CorruptionError], a full disk
@@ -197,6 +202,9 @@ func (l *Log) compress(e segmentEntry, codec segment.Codec, did func(int64) erro
 func (l *Log) pack(temporary string, e segmentEntry, codec segment.Codec, did func(int64) error) (*segment.Segment, error) {
 	files := l.dir.options.FS
 	raw, err := openForCopy(files, filepath.Join(l.dir.path, segmentFile(l.id, e)))
+	if kind := failure.KindOf(err); kind == failure.Corrupt || kind == failure.NotOurs {
+		return nil, &CorruptionError{l.id, e.id, 0, err}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -159,8 +159,10 @@ func (c *Cursor) missed() {
 	if s == nil || c.next >= c.log.Next() {
 		return
 	}
-	c.log.mu.Lock() // the counters and the end of the frames change together
-	wrong := c.off == s.Readable() && c.due < c.log.Next()
+	c.log.mu.Lock() // the counters, the end of the frames and the list change together
+	segments := *c.log.segments.Load()
+	last := len(segments) > 0 && segments[len(segments)-1].Header.Segment == c.last // else advance looks
+	wrong := last && c.off == s.Readable() && c.due < c.log.Next()
 	c.log.mu.Unlock()
 	if wrong {
 		c.misplaced()

@@ -330,3 +330,23 @@ func TestSeekPastADamagedHeader(t *testing.T) {
 		}
 	}
 }
+
+// TestSeekToTheEndMeetsANewSegment: a cursor that found the end of the last segment, just
+// before an append began another one, has missed nothing.
+func TestSeekToTheEndMeetsANewSegment(t *testing.T) {
+	_, _, l := heap(t, Options{}, LogOptions{})
+	mustAppend(t, l, 1, 5, 100)
+	if err := l.Seal(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	c, err := l.Cursor(record.AtSequence(6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	mustAppend(t, l, 6, 1, 100)
+	c.missed() // as if the seek were still under way
+	if !c.TryNext() || c.View().Sequence != 6 {
+		t.Errorf("record %d, error %v", c.View().Sequence, c.Err())
+	}
+}

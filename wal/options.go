@@ -126,7 +126,7 @@ type EventListener struct {
 	// Poisoned: a write or sync failed and the log takes no more appends.
 	Poisoned func(log uint64, err error)
 	// SegmentDamaged: the scrubber, or compression, met a closed segment that is not what was
-	// written. It is told once for each opening of the directory, and nothing
+	// written. It is told once for each opening of the directory, by either, and nothing
 	// else comes of it.
 	SegmentDamaged func(log, segment uint64, err error)
 	// CompressFailed: a segment could not be compressed, for instance for want of

@@ -28,6 +28,16 @@ func (p *pace) end() {
 	<-p.done
 }
 
+// stopped reports whether end was called.
+func (p *pace) stopped() bool {
+	select {
+	case <-p.stop:
+		return true
+	default:
+		return false
+	}
+}
+
 // spend notes bytes that were handled, pauses if it is time to, and reports
 // whether to go on. ended, which may be nil, cuts a pause short.
 func (p *pace) spend(n int64, ended <-chan struct{}) bool {

@@ -42,7 +42,7 @@ func (l *Log) TrimTime(before int64) error {
 }
 
 // TrimBytes deletes the oldest segments until the rest, the active segment
-// included, is at most keep bytes or nothing sealed is left.
+// included, is at most keep bytes, before compression, or nothing sealed is left.
 func (l *Log) TrimBytes(keep int64) error {
 	return l.trim(func(segments []*segment.Segment) (n int, err error) {
 		total := int64(0)

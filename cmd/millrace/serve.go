@@ -138,6 +138,9 @@ func (f *serveFlags) config(a *app) (server.Config, error) {
 	default:
 		return server.Config{}, usageErrorf("--backend %s: use mmap or pread", f.backend)
 	}
+	if f.compressAfter <= 0 || f.compressRate <= 0 {
+		return server.Config{}, usageErrorf("--compress-after %s and --compress-rate %s must be more than 0", f.compressAfter.String(), f.compressRate.String())
+	}
 	config.Store.SegmentBytesMin = int64(f.segmentBytesMin)
 	config.Store.SegmentBytesMax = int64(f.segmentBytesMax)
 	config.Store.SegmentAgeMax = time.Duration(f.segmentAgeMax)
