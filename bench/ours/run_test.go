@@ -36,7 +36,7 @@ func TestMeasured(t *testing.T) {
 				t.Errorf("%d acknowledged, %d delivered: %v", got.Records, got.EndToEnd.Count, got.Values)
 			}
 			if c.on.About().Kind == "broker" {
-				got = measure(t, "producersPerTopic: 1, asynchronous: true, subscriptionsPerTopic: 1, durability: interval, warmupDuration: 20ms, testDuration: 100ms", c)
+				got = measure(t, "producersPerTopic: 1, asynchronous: true, subscriptionsPerTopic: 1, durability: interval, warmupDuration: 20ms, testDuration: 200ms", c)
 				if got.Records == 0 || got.EndToEnd.Count != got.Records || got.Values["server_memory_bytes"] <= 0 {
 					t.Errorf("%d acknowledged, %d delivered: %v", got.Records, got.EndToEnd.Count, got.Values)
 				}
@@ -45,7 +45,7 @@ func TestMeasured(t *testing.T) {
 			if got.Records != 2048 || got.Values["scan_records_per_second"] <= 0 {
 				t.Errorf("%d records: %v", got.Records, got.Values)
 			}
-			got = measure(t, "kind: restart, backlog: 1MiB, crash: true, lookupReaders: 1, testDuration: 10ms, durability: none", c)
+			got = measure(t, "kind: restart, backlog: 1MiB, crash: true, lookupReaders: 1, testDuration: 300ms, durability: none", c)
 			// Unsynced records are with the kernel, so that a copy has them.
 			if got.Values["open_crash_records"] != 1024 || got.Values["open_clean_ns"] <= 0 || got.Values["open_crash_first_append_ns"] <= 0 {
 				t.Errorf("got %v", got.Values)
@@ -54,7 +54,7 @@ func TestMeasured(t *testing.T) {
 				if got.Values["lookups_per_second"] <= 0 || got.Values["time_lookups_per_second"] <= 0 || got.Values["open_crash_checked_bytes"] <= 1<<20 || got.Values["open_clean_checked_bytes"] != 0 {
 					t.Errorf("got %v", got.Values)
 				}
-				got = measure(t, "producersPerTopic: 1, asynchronous: true, inFlight: 64, durability: group, testDuration: 20ms", c)
+				got = measure(t, "producersPerTopic: 1, asynchronous: true, inFlight: 64, durability: group, testDuration: 200ms", c)
 				if got.Records == 0 || got.Latency.Count != got.Records {
 					t.Errorf("%d acknowledged, %d latencies", got.Records, got.Latency.Count)
 				}

@@ -91,7 +91,7 @@ func TestCatchUpBesideTheLoad(t *testing.T) {
 }
 
 func TestLookUps(t *testing.T) {
-	const text = "kind: restart, lookupReaders: 2, partitionsPerTopic: 3, backlog: 100099, messageSize: 100, testDuration: 20ms"
+	const text = "kind: restart, lookupReaders: 2, partitionsPerTopic: 3, backlog: 100099, messageSize: 100, testDuration: 100ms"
 	got := must(t, text, &targettest.Log{Name: "fake"})
 	for _, name := range []string{"lookup", "time_lookup"} {
 		v := got.Values

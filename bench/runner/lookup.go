@@ -50,8 +50,11 @@ func lookUps(ctx context.Context, s *scenario.Scenario, name string, run *result
 	}
 	latency := outcome.Latency.Result()
 	outcome.Jitter.Result() // joins its goroutine
-	if err = errors.Join(err, outcome.FirstError); err != nil || latency == nil {
+	if err = errors.Join(err, outcome.FirstError); err != nil {
 		return err
+	}
+	if latency == nil {
+		return fmt.Errorf("no read ended within the %s of the measurement: give it longer (testDuration)", plan.Duration)
 	}
 	for _, count := range counted {
 		all += count
