@@ -68,6 +68,7 @@ func TestMeasureLimits(t *testing.T) {
 	}
 	wanted := []string{
 		"memcpy", "pwrite-1KiB", "pwrite-64KiB", "pwrite-1MiB", "fresh-pwrite-6400B", "fresh-pwrite-64KiB", "fresh-pwrite-1MiB",
+		"fresh-sync-write-64KiB", "fresh-sync-write-1MiB",
 		"fdatasync-4KiB", "fdatasync-4KiB-16-files", "sync-write-64KiB", "sync-write-1MiB", "loopback-round-trip", "loopback-stream",
 	}
 	if runtime.GOOS == "linux" {

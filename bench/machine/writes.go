@@ -10,17 +10,26 @@ import (
 
 // freshWrites writes into space that is allocated and was never written: what a
 // log without recycled segments does. The sizes are those of batches: 64 records
-// of 100 B, 64 of 1 KiB, 16 of 64 KiB.
+// of 100 B, 64 of 1 KiB, 16 of 64 KiB. A sync of such writes covers blocks and
+// pages that are new to the file system, which takes several times as long as one
+// of blocks that were written before.
 func (p *prober) freshWrites() error {
 	block := make([]byte, 1<<20)
 	for _, size := range []struct {
-		name  string
-		bytes int
-	}{{"fresh-pwrite-6400B", 6400}, {"fresh-pwrite-64KiB", 64 << 10}, {"fresh-pwrite-1MiB", 1 << 20}} {
+		name   string
+		bytes  int
+		synced bool
+	}{
+		{"fresh-pwrite-6400B", 6400, false},
+		{"fresh-pwrite-64KiB", 64 << 10, false},
+		{"fresh-pwrite-1MiB", 1 << 20, false},
+		{"fresh-sync-write-64KiB", 64 << 10, true},
+		{"fresh-sync-write-1MiB", 1 << 20, true},
+	} {
 		var written int64
 		var took time.Duration
 		for start := time.Now(); written == 0 || time.Since(start) < p.each && p.ctx.Err() == nil; {
-			bytes, passed, err := p.fillFresh(block[:size.bytes])
+			bytes, passed, err := p.fillFresh(block[:size.bytes], size.synced)
 			if err != nil {
 				return err
 			}
@@ -31,8 +40,9 @@ func (p *prober) freshWrites() error {
 	return nil
 }
 
-// fillFresh fills a new file with blocks and returns how long the writes took.
-func (p *prober) fillFresh(block []byte) (written int64, took time.Duration, err error) {
+// fillFresh fills a new file with blocks, syncing each or none, and returns how long
+// that took. With syncs it gives up when the time of a measurement is over.
+func (p *prober) fillFresh(block []byte, synced bool) (written int64, took time.Duration, err error) {
 	file, done, err := p.create(fileBytes)
 	if err != nil {
 		return 0, 0, err
@@ -44,6 +54,15 @@ func (p *prober) fillFresh(block []byte) (written int64, took time.Duration, err
 			return 0, 0, err
 		}
 		written += int64(len(block))
+		if !synced {
+			continue
+		}
+		if err := file.Sync(); err != nil {
+			return 0, 0, err
+		}
+		if time.Since(start) >= p.each {
+			break
+		}
 	}
 	return written, time.Since(start), nil
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/millrace-io/millrace/bench/result"
@@ -17,8 +18,8 @@ import (
 // restart fills a log, closes it, and times opening it again until the first
 // append is acknowledged. Then it reads what there is: from the beginning, and
 // at random if the scenario has readers for that. If the scenario says crash,
-// opening is timed once more with a copy of the files that was taken before
-// Close.
+// opening is timed once more with what a process has left that was killed, or a
+// copy of the files that was taken before Close.
 func restart(ctx context.Context, job Job, on target.Target, dir string, run *result.Run) error {
 	s := &job.Scenario
 	clean, crashed := filepath.Join(dir, "clean"), filepath.Join(dir, "crashed")
@@ -28,7 +29,7 @@ func restart(ctx context.Context, job Job, on target.Target, dir string, run *re
 	if err := warmPages(ctx, dir, int64(s.Backlog)); err != nil {
 		return err
 	}
-	written, err := fillAndClose(ctx, s, on, clean, crashed, run)
+	written, err := fillAndClose(ctx, job, on, clean, crashed, run)
 	if err != nil {
 		return err
 	}
@@ -41,18 +42,46 @@ func restart(ctx context.Context, job Job, on target.Target, dir string, run *re
 	if err != nil || !s.Crash {
 		return err
 	}
+	if job.Kill != nil {
+		if err := os.Mkdir(crashed, 0o755); err != nil {
+			return err
+		}
+		if err := job.Kill(ctx, crashed); err != nil {
+			return fmt.Errorf("leave what a kill does: %w", err)
+		}
+		settle(dir)
+	}
 	return reopenCrashed(ctx, job, on, crashed, run)
 }
 
+// Leave opens a log in job.Dir, which is there and empty, writes the backlog of its
+// scenario, calls left and waits until ctx ends: nothing is closed, because the
+// process is about to be killed.
+func Leave(ctx context.Context, job Job, on target.Target, left func()) error {
+	session, err := on.Open(ctx, config(&job.Scenario, job.Dir))
+	if err != nil {
+		return fmt.Errorf("runner: %w", err)
+	}
+	if _, err := fill(ctx, &job.Scenario, session, &result.Run{Values: map[string]float64{}}); err != nil {
+		return fmt.Errorf("runner: %w", err)
+	}
+	left()
+	<-ctx.Done()
+	runtime.KeepAlive(session)
+	return ctx.Err()
+}
+
 // fillAndClose writes the backlog into the directory clean, takes a copy of the
-// open files to crashed if the scenario says so, and closes.
-func fillAndClose(ctx context.Context, s *scenario.Scenario, on target.Target, clean, crashed string, run *result.Run) (*backlog, error) {
+// open files to crashed if the scenario says so and nobody can be killed, and
+// closes.
+func fillAndClose(ctx context.Context, job Job, on target.Target, clean, crashed string, run *result.Run) (*backlog, error) {
+	s := &job.Scenario
 	session, err := on.Open(ctx, config(s, clean))
 	if err != nil {
 		return nil, err
 	}
 	written, err := fill(ctx, s, session, run)
-	if err == nil && s.Crash {
+	if err == nil && s.Crash && job.Kill == nil {
 		if err = copyOpen(ctx, crashed, clean); err != nil {
 			err = fmt.Errorf("copy what a crash would leave: %w", err)
 		}

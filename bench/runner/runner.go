@@ -29,6 +29,10 @@ type Job struct {
 	// by second, PATH.hgrm in total, and PATH.end-to-end.* the same of deliveries.
 	// Only traffic has them. None are written if it is empty.
 	Histograms string `json:"histograms,omitempty"`
+	// Kill has another process write the scenario's backlog into dir, as Leave
+	// does, and kills it. Without it what a crash leaves is a copy of the files of
+	// an open log.
+	Kill func(ctx context.Context, dir string) error `json:"-"`
 }
 
 // Run makes a measurement. Errors of single operations are in the result; the

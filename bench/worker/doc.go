@@ -8,6 +8,9 @@
 //	PROGRAM run      reads one JSON runner.Job from standard input, makes the
 //	                 measurement, prints one JSON answer; it gives up when
 //	                 standard input ends, so that it does not outlive its parent
+//	PROGRAM leave    reads one JSON runner.Job, writes its backlog into the job's
+//	                 directory, prints "left", closes nothing and waits to be
+//	                 killed, or until standard input ends
 //
 // Main is the worker's side, Program the other one.
 package worker

@@ -1,10 +1,12 @@
 package worker
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -75,6 +77,43 @@ func (p Program) Run(ctx context.Context, job runner.Job) (*result.Run, error) {
 		return nil, fmt.Errorf("worker: %s run: the answer is empty", p.Path)
 	}
 	return a.Run, nil
+}
+
+// kill starts the worker to write the job's backlog into dir, and kills it when it
+// has. A worker of several processes, as a server's is, would leave the others.
+func (p Program) kill(ctx context.Context, job runner.Job, dir string) error {
+	job.Dir = dir
+	encoded, err := json.Marshal(job)
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	command := exec.CommandContext(ctx, p.Path, append(append([]string{}, p.Args...), "leave")...)
+	command.Env = append(os.Environ(), p.Env...)
+	// It stays open until the worker has been killed.
+	stdin, err := command.StdinPipe()
+	if err != nil {
+		return fmt.Errorf("worker: start %s: %w", p.Path, err)
+	}
+	stdout, err := command.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("worker: start %s: %w", p.Path, err)
+	}
+	said := new(excerpt)
+	command.Stderr = said
+	if err := command.Start(); err != nil {
+		return fmt.Errorf("worker: start %s: %w", p.Path, err)
+	}
+	_, writeErr := stdin.Write(encoded)
+	line, readErr := bufio.NewReader(io.LimitReader(stdout, int64(len(left))+1)).ReadString('\n')
+	_ = command.Process.Kill() // or it has ended by itself
+	err = command.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case line == left+"\n":
+		return nil
+	}
+	return fmt.Errorf("worker: %s leave: %w: %s", p.Path, errors.Join(err, readErr, ignoreClosed(writeErr)), strings.TrimSpace(said.String()))
 }
 
 // call starts the worker, keeps its standard input open while it works, and

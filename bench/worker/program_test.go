@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/millrace-io/millrace/bench/runner"
+	"github.com/millrace-io/millrace/bench/scenario"
 	"github.com/millrace-io/millrace/bench/target"
 	"github.com/millrace-io/millrace/bench/target/targettest"
 	"github.com/millrace-io/millrace/bench/worker"
@@ -39,7 +41,9 @@ func TestMain(m *testing.M) {
 }
 
 var parts = map[string]func(){
-	"worker": func() { worker.Main(append(fakes(), watched{&targettest.Log{Name: "watched"}})) },
+	"worker": func() {
+		worker.Main(append(fakes(), watched{&targettest.Log{Name: "watched"}}, closes{&targettest.Log{Name: "closes"}}))
+	},
 	"crash": func() {
 		_, _ = bufio.NewReader(os.Stdin).ReadByte()
 		fmt.Fprintf(os.Stderr, "panic: planted\n%s\nthe last line\n", strings.Repeat("many stacks ", 10_000))
@@ -114,7 +118,7 @@ func watcher(t *testing.T) (opened, ended func()) {
 
 func TestTargets(t *testing.T) {
 	got, err := as("worker").Targets(t.Context())
-	if err != nil || len(got) != 4 {
+	if err != nil || len(got) != 5 {
 		t.Fatalf("got %v, %v", got, err)
 	}
 	if diff := cmp.Diff(fakes()[1].About(), got[1]); diff != "" {
@@ -132,6 +136,60 @@ func TestRun(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	emptied(t, job)
+}
+
+// TestRunKillsAWorker to open what that has left.
+func TestRunKillsAWorker(t *testing.T) {
+	job := short(t, "plain")
+	job.Scenario.Kind, job.Scenario.Crash, job.Scenario.CatchUpPasses = scenario.Restart, true, 1
+	job.Scenario.Backlog, job.Scenario.MessageSize = 100<<10, 1<<10
+	got, err := as("worker").Run(t.Context(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Values["open_crash_records"] != 100 || got.Values["open_crash_ns"] <= 0 {
+		t.Errorf("got %v", got.Values)
+	}
+	emptied(t, job)
+	job.Target = "closes"
+	if got, err = as("worker").Run(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	if got.Values["open_crash_ns"] <= 0 {
+		t.Errorf("what was killed had been closed: %s", got.Notes)
+	}
+	job.Target = "failing"
+	if _, err := as("worker").Run(t.Context(), job); err == nil || !strings.Contains(err.Error(), "planted") {
+		t.Errorf("failing: %v", err)
+	}
+	emptied(t, job)
+}
+
+// closes leaves a mark where it was closed, and opens what should have crashed
+// only without one.
+type closes struct{ *targettest.Log }
+
+// Open implements target.Target.
+func (c closes) Open(ctx context.Context, config target.Config) (target.Session, error) {
+	mark := filepath.Join(config.Dir, "closed")
+	if _, err := os.Stat(mark); err == nil && filepath.Base(config.Dir) == "crashed" {
+		return nil, errors.New("it was closed")
+	}
+	session, err := c.Log.Open(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	return closing{session, mark}, nil
+}
+
+type closing struct {
+	target.Session
+	mark string
+}
+
+// Close implements target.Session.
+func (c closing) Close() error {
+	return errors.Join(c.Session.Close(), os.WriteFile(c.mark, nil, 0o644))
 }
 
 func TestRunSaysWhatWentWrong(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/millrace-io/millrace/bench/result"
@@ -30,7 +31,10 @@ type answer struct {
 // process.
 func Main(targets []target.Target) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := Serve(ctx, os.Args[1:], os.Stdin, os.Stdout, targets)
+	path, err := os.Executable()
+	if err == nil {
+		err = Program{Path: path}.Serve(ctx, os.Args[1:], os.Stdin, os.Stdout, targets)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -39,13 +43,16 @@ func Main(targets []target.Target) {
 	os.Exit(0)
 }
 
-// Serve does what args say, as Main would. A measurement that fails is an
-// answer, not an error.
-func Serve(ctx context.Context, args []string, in io.Reader, out io.Writer, targets []target.Target) error {
-	if len(args) != 1 || (args[0] != "about" && args[0] != "run") {
-		return errors.New("worker: usage: about, or run with a job on standard input")
-	}
-	if args[0] == "about" {
+// Serve does what args say, as Main would, in the program that p starts; without
+// a path none can be started to be killed. A measurement that fails is an answer,
+// not an error.
+func (p Program) Serve(ctx context.Context, args []string, in io.Reader, out io.Writer, targets []target.Target) error {
+	word := strings.Join(args, " ")
+	switch word {
+	default:
+		return errors.New("worker: usage: about, or run or leave with a job on standard input")
+	case "run", "leave":
+	case "about":
 		list := make([]target.About, 0, len(targets))
 		for _, t := range targets {
 			list = append(list, t.About())
@@ -65,8 +72,26 @@ func Serve(ctx context.Context, args []string, in io.Reader, out io.Writer, targ
 		_, _ = io.Copy(io.Discard, io.MultiReader(decoder.Buffered(), in))
 		cancel()
 	}()
+	if word == "leave" {
+		return leave(ctx, job, out, targets)
+	}
+	if p.Path != "" {
+		job.Kill = func(ctx context.Context, dir string) error { return p.kill(ctx, job, dir) }
+	}
 	return json.NewEncoder(out).Encode(work(ctx, job, targets))
 }
+
+// leave writes the backlog, says "left" and waits to be killed.
+func leave(ctx context.Context, job runner.Job, out io.Writer, targets []target.Target) error {
+	on, err := target.Find(targets, job.Target)
+	if err != nil {
+		return err
+	}
+	return runner.Leave(ctx, job, on, func() { fmt.Fprintln(out, left) })
+}
+
+// left is the line that a worker prints that is ready to be killed.
+const left = "left"
 
 // work makes the measurement.
 func work(ctx context.Context, job runner.Job, targets []target.Target) answer {

@@ -87,7 +87,7 @@ func serve(t *testing.T, job any, targets []target.Target, end <-chan struct{}) 
 		writer.Close()
 	}()
 	var out bytes.Buffer
-	err = worker.Serve(t.Context(), []string{"run"}, reader, &out, targets)
+	err = worker.Program{}.Serve(t.Context(), []string{"run"}, reader, &out, targets)
 	reader.Close()
 	close(answered)
 	<-fed
@@ -102,7 +102,7 @@ func serve(t *testing.T, job any, targets []target.Target, end <-chan struct{}) 
 
 func TestServeAbout(t *testing.T) {
 	var out bytes.Buffer
-	if err := worker.Serve(t.Context(), []string{"about"}, nil, &out, fakes()); err != nil {
+	if err := (worker.Program{}).Serve(t.Context(), []string{"about"}, nil, &out, fakes()); err != nil {
 		t.Fatal(err)
 	}
 	var got, want []target.About
@@ -116,7 +116,7 @@ func TestServeAbout(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	out.Reset()
-	if err := worker.Serve(t.Context(), []string{"about"}, nil, &out, nil); err != nil || strings.TrimSpace(out.String()) != "[]" {
+	if err := (worker.Program{}).Serve(t.Context(), []string{"about"}, nil, &out, nil); err != nil || strings.TrimSpace(out.String()) != "[]" {
 		t.Errorf("no targets: %q, %v", out.String(), err)
 	}
 }
@@ -149,7 +149,7 @@ func TestServeAnswersWhatWentWrong(t *testing.T) {
 		t.Errorf("no job: %v", err)
 	}
 	for _, args := range [][]string{nil, {"dance"}, {"run", "twice"}} {
-		if err := worker.Serve(t.Context(), args, strings.NewReader(""), io.Discard, nil); err == nil || !strings.Contains(err.Error(), "usage") {
+		if err := (worker.Program{}).Serve(t.Context(), args, strings.NewReader(""), io.Discard, nil); err == nil || !strings.Contains(err.Error(), "usage") {
 			t.Errorf("%q: %v", args, err)
 		}
 	}

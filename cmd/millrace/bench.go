@@ -55,15 +55,15 @@ protocol of package bench/worker.`,
 		Example: "  millrace bench worker about",
 		Args:    arguments(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
-			program, err := os.Executable()
+			program, err := self()
 			if err != nil {
-				return fmt.Errorf("bench: find this program: %w", err)
+				return err
 			}
-			targets := ours.Targets(program)
+			targets := ours.Targets(program.Path)
 			if slowdown > 1 {
 				targets = gate.Planted(targets, slowdown)
 			}
-			return worker.Serve(a.drain, args, a.In, a.Out, targets)
+			return program.Serve(a.drain, args, a.In, a.Out, targets)
 		},
 	}
 	cmd.Flags().Float64Var(&slowdown, "slowdown", slowdown, "make every append take so many times as long: the gate's own test")
