@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/index"
+	"github.com/millrace-io/millrace/internal/vfs"
 	"github.com/millrace-io/millrace/mmap"
 	"github.com/millrace-io/millrace/protocol"
 )
@@ -148,7 +149,7 @@ func (s *Segment) Classify(end int64, next uint64) (Aftermath, error) {
 	a := Aftermath{Written: end}
 	var r Reader
 	r.Reset(s)
-	for off := end; off < s.limit; {
+	for off := s.nextData(end); off < s.limit; {
 		n := min(s.limit-off, populateStep)
 		if err := r.fetch(off, n, s.limit); err != nil {
 			return a, err
@@ -168,9 +169,25 @@ func (s *Segment) Classify(end int64, next uint64) (Aftermath, error) {
 		if n < populateStep {
 			break
 		}
-		off += n - protocol.FrameHeaderSize // a header may straddle two steps
+		off = s.nextData(off + n - protocol.FrameHeaderSize) // a header may straddle two steps
 	}
 	return a, nil
+}
+
+// nextData returns the first place from off on, in steps of 8 bytes, where
+// something may stand that is not zero. Reading what was allocated and never
+// written makes pages for it first: 100 to 200 ms of the opening of a segment of
+// 256 MiB of which 160 were written. Where the file cannot say, it is off.
+func (s *Segment) nextData(off int64) int64 {
+	f, ok := s.file.(vfs.Sparse)
+	if !ok || off >= s.limit {
+		return off
+	}
+	at, err := f.NextData(off)
+	if err != nil {
+		return off // whoever reads there finds out more
+	}
+	return max(off, at-(at-off)%8)
 }
 
 // examine notes the last written byte of b, which stands at off, and returns

@@ -56,7 +56,7 @@ func (osFS) Lock(name string) (io.Closer, error) {
 }
 
 // osFile is a file of the operating system. What differs between systems
-// (allocate, punchHole, dataSync, startWriteback, dropCache) lives in one file
+// (allocate, punchHole, nextData, dataSync, startWriteback, dropCache) lives in one file
 // per system.
 type osFile struct {
 	f *os.File
@@ -99,6 +99,12 @@ func (f *osFile) StartWriteback(off, n int64) error {
 }
 
 func (f *osFile) DropCache() error { return f.wrap("drop cache", dropCache(f.f)) }
+
+// NextData implements Sparse.
+func (f *osFile) NextData(off int64) (int64, error) {
+	at, err := nextData(f.f, off)
+	return at, f.wrap("find data", err)
+}
 
 // wrap names the operation and the file, unless err already does.
 func (f *osFile) wrap(operation string, err error) error {

@@ -29,6 +29,26 @@ func punchHole(f *os.File, off, n int64) error {
 	return err
 }
 
+// nextData asks for what is neither a hole nor allocated and never written. Pages
+// of the cache that are not on the device yet count as data. It moves the file's
+// position, which nothing here reads or writes at.
+func nextData(f *os.File, off int64) (int64, error) {
+	at, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
+	switch {
+	case err == nil:
+		return at, nil
+	case errors.Is(err, unix.ENXIO): // nothing behind off
+		info, err := f.Stat()
+		if err != nil {
+			return off, err
+		}
+		return max(off, info.Size()), nil
+	case unsupported(err) || errors.Is(err, unix.EINVAL):
+		return off, nil
+	}
+	return off, err
+}
+
 // dataSync is fdatasync. Only an interruption is repeated: it is reported
 // before the kernel looks at the write-back error, so no failure gets lost.
 func dataSync(f *os.File) error {

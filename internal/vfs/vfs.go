@@ -72,6 +72,14 @@ type Cacher interface {
 	CacheID(dir string) string
 }
 
+// Sparse is implemented by files that may know what was never written.
+type Sparse interface {
+	// NextData returns the first offset from off on where something may stand that
+	// is not zero, and the length if there is none. Where that is not known it is
+	// off.
+	NextData(off int64) (int64, error)
+}
+
 // Memory is implemented by files that live on the heap. Memory returns the
 // current image; the backing array does not move once Allocate has run, and
 // WriteAt stores into it.
