@@ -19,7 +19,10 @@ type plainFile struct{ vfs.File }
 // wrongFile says that there is nothing but holes.
 type wrongFile struct{ vfs.File }
 
-func (f wrongFile) NextData(int64) (int64, error) { return f.Size() }
+func (f wrongFile) Written(int64) (from, to int64, err error) {
+	size, err := f.Size()
+	return size, size, err
+}
 
 // TestClassifyLooksAtAllThatWasWritten: with and without what the file system
 // knows about holes, what is behind the last frame is the same.

@@ -143,51 +143,65 @@ type Aftermath struct {
 // bytes. It only classifies: nothing it finds is ever served, since a payload
 // may contain forged frames. The worst case is that a torn tail is reported as
 // damage and waits for a human.
+//
+// What was allocated and never written is not looked at. Reading it makes pages
+// for it first, which took 130 of the 200 ms of opening a segment of 256 MiB of which
+// 160 were written.
 func (s *Segment) Classify(end int64, next uint64) (Aftermath, error) {
 	s.readable.Store(s.limit)
 	defer s.readable.Store(end)
 	a := Aftermath{Written: end}
 	var r Reader
 	r.Reset(s)
-	for off := s.nextData(end); off < s.limit; {
-		n := min(s.limit-off, populateStep)
-		if err := r.fetch(off, n, s.limit); err != nil {
+	for from, to := s.written(end); from < s.limit; {
+		// Looking at the last header of a range touches what is behind the range,
+		// which counts as written from then on: ask before.
+		nextFrom, nextTo := s.written(to)
+		if err := r.classify(&a, from, to, end, next); err != nil {
 			return a, err
+		}
+		from, to = nextFrom, nextTo
+	}
+	return a, nil
+}
+
+// written returns the first range from off on where something may stand that is
+// not zero, in steps of 8 bytes from there. It is not empty unless off is the limit.
+func (s *Segment) written(off int64) (from, to int64) {
+	from, to = off, s.limit
+	if f, ok := s.file.(vfs.Sparse); ok && off < s.limit {
+		start, stop, err := f.Written(off)
+		if err == nil { // or whoever reads there finds out more
+			from, to = max(off, start-(start-off)%8), min(s.limit, stop+(off-stop)&7)
+		}
+	}
+	return min(from, s.limit), to
+}
+
+// classify examines what begins in [from, to).
+func (r *Reader) classify(a *Aftermath, from, to, end int64, next uint64) error {
+	s := r.segment
+	for off := from; off < to; off += populateStep {
+		n := min(to-off, populateStep)
+		// A header may end behind it.
+		n = min(n+protocol.FrameHeaderSize, s.limit-off)
+		if err := r.fetch(off, n, s.limit); err != nil {
+			return err
 		}
 		var candidates []int64
 		err := mmap.Guard("classify the tail", func() {
 			candidates = a.examine(r.bytes(off, off+n), off, end, next)
 		})
 		if err != nil {
-			return a, fmt.Errorf("segment %016x: read at %d: %w", s.Header.Segment, off, err)
+			return fmt.Errorf("segment %016x: read at %d: %w", s.Header.Segment, off, err)
 		}
 		for _, at := range candidates {
 			if a.Promise == 0 && r.valid(at) {
 				a.Promise = at
 			}
 		}
-		if n < populateStep {
-			break
-		}
-		off = s.nextData(off + n - protocol.FrameHeaderSize) // a header may straddle two steps
 	}
-	return a, nil
-}
-
-// nextData returns the first place from off on, in steps of 8 bytes, where
-// something may stand that is not zero. Reading what was allocated and never
-// written makes pages for it first: 100 to 200 ms of the opening of a segment of
-// 256 MiB of which 160 were written. Where the file cannot say, it is off.
-func (s *Segment) nextData(off int64) int64 {
-	f, ok := s.file.(vfs.Sparse)
-	if !ok || off >= s.limit {
-		return off
-	}
-	at, err := f.NextData(off)
-	if err != nil {
-		return off // whoever reads there finds out more
-	}
-	return max(off, at-(at-off)%8)
+	return nil
 }
 
 // examine notes the last written byte of b, which stands at off, and returns

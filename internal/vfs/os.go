@@ -56,7 +56,7 @@ func (osFS) Lock(name string) (io.Closer, error) {
 }
 
 // osFile is a file of the operating system. What differs between systems
-// (allocate, punchHole, nextData, dataSync, startWriteback, dropCache) lives in one file
+// (allocate, punchHole, written, dataSync, startWriteback, dropCache) lives in one file
 // per system.
 type osFile struct {
 	f *os.File
@@ -100,10 +100,14 @@ func (f *osFile) StartWriteback(off, n int64) error {
 
 func (f *osFile) DropCache() error { return f.wrap("drop cache", dropCache(f.f)) }
 
-// NextData implements Sparse.
-func (f *osFile) NextData(off int64) (int64, error) {
-	at, err := nextData(f.f, off)
-	return at, f.wrap("find data", err)
+// Written implements Sparse.
+func (f *osFile) Written(off int64) (from, to int64, err error) {
+	size, err := f.Size()
+	if err != nil || off >= size {
+		return size, size, err
+	}
+	from, to, err = written(f.f, off, size)
+	return from, to, f.wrap("find data", err)
 }
 
 // wrap names the operation and the file, unless err already does.

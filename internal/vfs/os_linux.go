@@ -29,24 +29,24 @@ func punchHole(f *os.File, off, n int64) error {
 	return err
 }
 
-// nextData asks for what is neither a hole nor allocated and never written. Pages
-// of the cache that are not on the device yet count as data. It moves the file's
-// position, which nothing here reads or writes at.
-func nextData(f *os.File, off int64) (int64, error) {
-	at, err := unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
+// written asks for what is neither a hole nor allocated and never written. Pages
+// of the cache that are not on the device yet count as written, and so do those
+// that were only read. It moves the file's position, which nothing here reads or
+// writes at.
+func written(f *os.File, off, size int64) (from, to int64, err error) {
+	from, err = unix.Seek(int(f.Fd()), off, unix.SEEK_DATA)
+	if err == nil {
+		to, err = unix.Seek(int(f.Fd()), from, unix.SEEK_HOLE)
+	}
 	switch {
 	case err == nil:
-		return at, nil
+		return from, to, nil
 	case errors.Is(err, unix.ENXIO): // nothing behind off
-		info, err := f.Stat()
-		if err != nil {
-			return off, err
-		}
-		return max(off, info.Size()), nil
+		return size, size, nil
 	case unsupported(err) || errors.Is(err, unix.EINVAL):
-		return off, nil
+		return off, size, nil
 	}
-	return off, err
+	return off, size, err
 }
 
 // dataSync is fdatasync. Only an interruption is repeated: it is reported

@@ -12,8 +12,8 @@ import (
 func allocate(f *os.File, size int64) error { return extendWithZeros(f, size) }
 
 // punchHole clears the range but cannot give the blocks back.
-// nextData does not know: systems differ in what they call a hole.
-func nextData(_ *os.File, off int64) (int64, error) { return off, nil }
+// written does not know: systems differ in what they call a hole.
+func written(_ *os.File, off, size int64) (from, to int64, err error) { return off, size, nil }
 
 func punchHole(f *os.File, off, n int64) error { return writeZeros(f, off, n) }
 

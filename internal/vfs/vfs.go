@@ -74,10 +74,11 @@ type Cacher interface {
 
 // Sparse is implemented by files that may know what was never written.
 type Sparse interface {
-	// NextData returns the first offset from off on where something may stand that
-	// is not zero, and the length if there is none. Where that is not known it is
-	// off.
-	NextData(off int64) (int64, error)
+	// Written returns the first range [from, to) at or behind off where something
+	// may stand that is not zero. It is empty, at the length of the file, if there is
+	// none, and everything behind off where that is not known. Reading what was
+	// never written may make it count as written.
+	Written(off int64) (from, to int64, err error)
 }
 
 // Memory is implemented by files that live on the heap. Memory returns the
