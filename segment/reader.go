@@ -99,7 +99,12 @@ func (r *Reader) Header(off int64) (h protocol.FrameHeader, err error) {
 			}
 		}()
 	}
-	h = protocol.ParseFrameHeader(r.bytes(off, limit))
+	return s.parseHeader(r.bytes(off, limit), off, limit)
+}
+
+// parseHeader returns the header that b begins with, which stands at off.
+func (s *Segment) parseHeader(b []byte, off, limit int64) (protocol.FrameHeader, error) {
+	h := protocol.ParseFrameHeader(b)
 	if h.Length == 0 {
 		return h, &DamageError{s.Header.Segment, off, protocol.ErrFrameEmpty}
 	}

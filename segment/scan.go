@@ -60,9 +60,10 @@ func (s *Segment) Walk(visit Visit) (c Contents, ok bool) {
 	c = Contents{End: HeaderSize, Next: s.Header.Base}
 	var r Reader
 	r.Reset(s)
+	steps := stepper{segment: s}
 	lastTime := int64(-1 << 63)
 	for off := int64(HeaderSize); off+protocol.FrameHeaderSize <= s.limit; {
-		h, err := r.Header(off)
+		h, err := steps.header(off)
 		if err != nil || h.Sequence != c.Next || h.Time < lastTime {
 			break
 		}
@@ -83,6 +84,30 @@ func (s *Segment) Walk(visit Visit) (c Contents, ok bool) {
 	}
 	s.readable.Store(HeaderSize)
 	return c, false
+}
+
+// stepper reads headers through a page of its own. In a mapping each would bring in
+// the pages around it, which are nearly all if frames are large: 110 of the 170 ms of
+// opening 1 GB of frames of 70 KB after a kill.
+type stepper struct {
+	segment *Segment
+	window  []byte // up to a page of the file, from start on
+	start   int64
+	buffer  [4096]byte
+}
+
+// header returns the header of the frame at off, which begins before the limit.
+func (p *stepper) header(off int64) (protocol.FrameHeader, error) {
+	s := p.segment
+	if off < p.start || off+protocol.FrameHeaderSize > p.start+int64(len(p.window)) {
+		p.window, p.start = nil, off
+		b := p.buffer[:min(s.limit-off, int64(len(p.buffer)))]
+		if _, err := s.file.ReadAt(b, off); err != nil {
+			return protocol.FrameHeader{}, fmt.Errorf("segment %016x: read at %d: %w", s.Header.Segment, off, err)
+		}
+		p.window = b
+	}
+	return s.parseHeader(p.window[off-p.start:], off, s.limit)
 }
 
 func (s *Segment) scan(c *Contents, visit Visit) error {
