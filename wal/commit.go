@@ -18,9 +18,10 @@ const (
 	gatherMax      = time.Millisecond
 	gatherPatience = 2
 	// gatherWorth is how many times longer than the coming back of its appenders a
-	// sync must be for gathering to pay. It saves every second sync, but not the
-	// bytes in it, and nothing is synced meanwhile.
-	gatherWorth = 1.5
+	// sync must be for gathering to pay. It saves every second sync, but nothing is
+	// synced meanwhile, so that it would be 1; where a log does not gather they come
+	// back beside the sync and take longer.
+	gatherWorth = 0.7
 	// writebackStep is how many written bytes a log in interval mode hands to the
 	// kernel's write-back at a time, so that its syncs are short.
 	writebackStep = 8 << 20

@@ -165,6 +165,20 @@ var faultWorks = []faultWork{
 			r.log.Durability = record.Group // which needs no witness
 		}
 	}},
+	{name: "cached pages of another process", cache: "this boot", log: LogOptions{Durability: record.None}, prepare: func(r *faultRun) {
+		disk := r.options.FS
+		r.options.FS = &cachedFS{disk, "this boot"}
+		d, l := r.open()
+		r.append(l, 40, 1000)
+		r.options.FS = disk
+		r.die(d)
+	}, run: func(r *faultRun) {
+		d, l := r.open()
+		if l != nil {
+			r.append(l, 3, 1000)
+		}
+		r.close(d)
+	}},
 	{name: "write-back", log: LogOptions{Durability: record.Interval}, options: Options{Backend: BackendPread, SegmentBytesMin: 16 << 20}, run: func(r *faultRun) {
 		d, l := r.open()
 		if l != nil {

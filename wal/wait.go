@@ -55,7 +55,12 @@ func (c *comeback) end() {
 		return
 	}
 	const weight = 8 // of what was before
-	c.each += (float64(time.Since(c.since))/float64(max(c.back, 1)) - c.each) / weight
+	measured := float64(time.Since(c.since)) / float64(max(c.back, 1))
+	if c.each > 0 {
+		// One that was held up for 10 ms says nothing about the next ones.
+		measured = min(measured, 2*c.each)
+	}
+	c.each += (measured - c.each) / weight
 	c.since = time.Time{}
 }
 

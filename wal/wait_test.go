@@ -22,10 +22,10 @@ func TestGatherFor(t *testing.T) {
 		"nothing known":            {0, 0, 64, 0},
 		"a sync, and nobody yet":   {time.Millisecond, 0, 64, 0},
 		"a slow device":            {time.Millisecond, 2000, 64, 256 * time.Microsecond},
-		"a fast one":               {100 * time.Microsecond, 2000, 64, 0},
+		"a fast one":               {80 * time.Microsecond, 2000, 64, 0},
 		"a fast one, and few":      {100 * time.Microsecond, 2000, 4, 16 * time.Microsecond},
-		"just long enough":         {150 * time.Microsecond, 1000, 100, 200 * time.Microsecond},
-		"too short by a moment":    {150*time.Microsecond - 1, 1000, 100, 0},
+		"just long enough":         {70 * time.Microsecond, 1000, 100, 200 * time.Microsecond},
+		"too short by a moment":    {70*time.Microsecond - 1, 1000, 100, 0},
 		"those who seldom return":  {10 * time.Millisecond, 1e6, 64, 0},
 		"so many that it takes ms": {time.Second, 1000, 4096, gatherMax},
 	} {
@@ -55,6 +55,11 @@ func TestComeback(t *testing.T) {
 		}
 		if c.each < 999 || c.each > 1000 {
 			t.Errorf("one comes back each µs, measured %v ns", c.each)
+		}
+		c.begin(10)
+		after(&c, 10, time.Second)
+		if c.each > 1126 {
+			t.Errorf("once they were held up for a second, measured %v ns", c.each)
 		}
 		for range 100 {
 			c.begin(10)
