@@ -121,6 +121,10 @@ func (l *Log) commit() {
 	m := l.markLocked()
 	l.mu.Unlock()
 
+	if l.options.Durability == record.Group {
+		l.expectEnd()
+		defer l.endsInTime()
+	}
 	err := l.write(stages)
 	if err == nil {
 		err = l.follow(m)
@@ -240,6 +244,7 @@ func (l *Log) timeSync(file vfs.File) error {
 // buffers.
 func (l *Log) publish(stages []*stage, m mark, err error) {
 	l.mu.Lock()
+	l.stalled = false
 	if len(stages) == 1 && stages[0].used < stagingSmall/2 {
 		l.wide = false
 	}

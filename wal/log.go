@@ -50,6 +50,7 @@ type Log struct {
 	syncAsked   bool     // the next commit must sync the segment itself
 	behind      []*tail  // left segments that wait for their sync, oldest first
 	waiters     []*waiter
+	stalled     bool         // the commit takes long: who waits looks at its context
 	woken       []*waiter    // whom the last commit has woken; of the goroutine that commits
 	released    int          // waiters that the last wake-up let go
 	syncUsual   atomic.Int64 // ns, smoothed; two syncs at once may lose one of their times
@@ -71,6 +72,7 @@ type Log struct {
 	// Of the running commit: one goroutine at a time owns them.
 	active      *tail // the tail whose segment is the last in the list
 	scratch     []*stage
+	stall       *time.Timer // calls stalls
 	unsynced    int64       // bytes of the active segment written since its last sync
 	writtenBack int64       // offset up to which write-back was begun
 	pacing      atomic.Bool // a goroutine is at it

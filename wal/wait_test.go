@@ -118,3 +118,53 @@ func TestContextsEndWhileAppendersAreReleased(t *testing.T) {
 		t.Errorf("%d records of at least %d", s.Records, 16*200)
 	}
 }
+
+// TestContextsEndWhileASyncHangs: those who came before it was known to hang give up
+// as well as those who came later, before and after their contexts end.
+func TestContextsEndWhileASyncHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &heldSyncs{gate: make(chan struct{}), seen: make(map[string]bool)}
+		disk, _, l := heap(t, Options{}, LogOptions{Durability: record.Group})
+		disk.SetHook(h.hook)
+		mustAppend(t, l, 1, 1, 100)
+		h.mu.Lock()
+		h.armed = true
+		h.mu.Unlock()
+		ended := make(chan error, 1)
+		go func() {
+			_, err := l.Append(t.Context(), makeRecords(2, 1, 100), none)
+			ended <- err
+		}()
+		synctest.Wait()
+		var waiting sync.WaitGroup
+		gaveUp := make([]error, 3)
+		begin := func(i int) context.CancelFunc {
+			ctx, cancel := context.WithCancel(t.Context())
+			waiting.Go(func() { _, gaveUp[i] = l.Append(ctx, makeRecords(3+i, 1, 100), none) })
+			synctest.Wait()
+			return cancel
+		}
+		early, middle := begin(0), begin(1)
+		early()
+		time.Sleep(2 * stallAfter) // virtual
+		late := begin(2)
+		middle()
+		late()
+		waiting.Wait()
+		for i, err := range gaveUp {
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%d: %v", i, err)
+			}
+		}
+		close(h.gate)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		mustAppend(t, l, 6, 1, 100)
+		l.mu.Lock()
+		if len(l.waiters) != 0 || l.stalled {
+			t.Errorf("%d wait for nothing, stalled %v", len(l.waiters), l.stalled)
+		}
+		l.mu.Unlock()
+	})
+}
