@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace-io/millrace/record"
@@ -18,7 +19,9 @@ const stallAfter = 10 * time.Millisecond
 type waiter struct {
 	wake chan struct{} // capacity 1
 	waitFor
-	turn uint64 // how often it has waited
+	// turn is how often it has waited, also for other logs of the directory, which do
+	// not have this one's lock.
+	turn atomic.Uint64
 	// ctx is not nil while its goroutine relies on the commit to end soon; what is
 	// below is of the time when that was wrong.
 	ctx     context.Context
@@ -113,7 +116,7 @@ func (l *Log) happenedLocked(w waitFor) bool {
 func (l *Log) park(ctx context.Context, what waitFor) error {
 	w := l.dir.waiters.Get().(*waiter)
 	w.waitFor = what
-	w.turn++
+	w.turn.Add(1)
 	done := ctx.Done()
 	soon := l.committing && !l.stalled && l.options.Durability == record.Group
 	if done != nil && soon {
@@ -181,7 +184,7 @@ func (l *Log) stalls() {
 	l.stalled = true
 	for _, w := range l.waiters {
 		if w.ctx != nil && w.unwatch == nil {
-			turn := w.turn
+			turn := w.turn.Load()
 			l.commits.Add(1)
 			w.unwatch = context.AfterFunc(w.ctx, func() { l.giveUp(w, turn) })
 		}
@@ -192,7 +195,7 @@ func (l *Log) stalls() {
 func (l *Log) giveUp(w *waiter, turn uint64) {
 	defer l.commits.Done()
 	l.mu.Lock()
-	waits := w.turn == turn && l.forgetLocked(w)
+	waits := w.turn.Load() == turn && l.forgetLocked(w)
 	if waits {
 		w.gaveUp = w.ctx.Err()
 	}
