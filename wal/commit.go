@@ -122,8 +122,7 @@ func (l *Log) commit() {
 	l.mu.Unlock()
 
 	if l.options.Durability == record.Group {
-		l.expectEnd()
-		defer l.endsInTime()
+		defer l.expectEnd()()
 	}
 	err := l.write(stages)
 	if err == nil {

@@ -73,6 +73,7 @@ type Log struct {
 	active      *tail // the tail whose segment is the last in the list
 	scratch     []*stage
 	stall       *time.Timer // calls stalls
+	unstall     func()      // stops that, or waits for its end
 	unsynced    int64       // bytes of the active segment written since its last sync
 	writtenBack int64       // offset up to which write-back was begun
 	pacing      atomic.Bool // a goroutine is at it

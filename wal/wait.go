@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/millrace-io/millrace/record"
@@ -19,14 +18,12 @@ const stallAfter = 10 * time.Millisecond
 type waiter struct {
 	wake chan struct{} // capacity 1
 	waitFor
-	// turn is how often it has waited, also for other logs of the directory, which do
-	// not have this one's lock.
-	turn atomic.Uint64
 	// ctx is not nil while its goroutine relies on the commit to end soon; what is
 	// below is of the time when that was wrong.
-	ctx     context.Context
-	unwatch func() bool
-	gaveUp  error
+	ctx       context.Context
+	unwatch   func() bool
+	unwatched chan struct{} // capacity 1: the call that could not be stopped has ended
+	gaveUp    error
 }
 
 // waitFor is what a goroutine waits for: a record, a segment to be sealed, a tail
@@ -81,7 +78,9 @@ func (c *comeback) end() {
 // newWaiter serves the pool of a directory: waiters are reused, so that waiting
 // does not allocate. The pool is not a global one, because a channel made in a
 // testing/synctest bubble must not leave it.
-func newWaiter() any { return &waiter{wake: make(chan struct{}, 1)} }
+func newWaiter() any {
+	return &waiter{wake: make(chan struct{}, 1), unwatched: make(chan struct{}, 1)}
+}
 
 // reached reports whether the record got as far as asked.
 func (l *Log) reached(last uint64, durable bool) bool {
@@ -116,7 +115,6 @@ func (l *Log) happenedLocked(w waitFor) bool {
 func (l *Log) park(ctx context.Context, what waitFor) error {
 	w := l.dir.waiters.Get().(*waiter)
 	w.waitFor = what
-	w.turn.Add(1)
 	done := ctx.Done()
 	soon := l.committing && !l.stalled && l.options.Durability == record.Group
 	if done != nil && soon {
@@ -127,7 +125,7 @@ func (l *Log) park(ctx context.Context, what waitFor) error {
 	var err error
 	if done == nil || soon {
 		<-w.wake
-		err = l.unwatch(w)
+		err = w.stopWatching()
 	} else {
 		select {
 		case <-w.wake:
@@ -155,47 +153,43 @@ func (l *Log) forgetLocked(w *waiter) bool {
 	return true
 }
 
-// expectEnd has [Log.stalls] called unless the commit ends in time.
-func (l *Log) expectEnd() {
-	l.commits.Add(1)
-	if l.stall == nil {
-		l.stall = time.AfterFunc(stallAfter, l.stalls)
-	} else {
+// expectEnd has [Log.stalls] called unless the commit ends in time. It returns what
+// is to be called when it has ended, however long that took.
+func (l *Log) expectEnd() (ended func()) {
+	if l.stall != nil {
 		l.stall.Reset(stallAfter)
+		return l.unstall
 	}
-}
-
-// endsInTime is called when the commit has ended, however long it took.
-func (l *Log) endsInTime() {
-	if l.stall.Stop() {
-		l.commits.Done()
+	called := make(chan struct{}, 1)
+	l.stall = time.AfterFunc(stallAfter, func() {
+		l.stalls()
+		called <- struct{}{}
+	})
+	l.unstall = func() {
+		if !l.stall.Stop() {
+			<-called
+		}
 	}
+	return l.unstall
 }
 
 // stalls watches the contexts of all who wait for a commit that takes long. Who comes
 // to wait while it goes on looks at its own.
 func (l *Log) stalls() {
-	defer l.commits.Done()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.committing {
-		return
-	}
 	l.stalled = true
 	for _, w := range l.waiters {
 		if w.ctx != nil && w.unwatch == nil {
-			turn := w.turn.Load()
-			l.commits.Add(1)
-			w.unwatch = context.AfterFunc(w.ctx, func() { l.giveUp(w, turn) })
+			w.unwatch = context.AfterFunc(w.ctx, func() { l.giveUp(w) })
 		}
 	}
 }
 
 // giveUp ends the waiting of w, whose context has ended, unless it is over.
-func (l *Log) giveUp(w *waiter, turn uint64) {
-	defer l.commits.Done()
+func (l *Log) giveUp(w *waiter) {
 	l.mu.Lock()
-	waits := w.turn.Load() == turn && l.forgetLocked(w)
+	waits := l.forgetLocked(w)
 	if waits {
 		w.gaveUp = w.ctx.Err()
 	}
@@ -203,15 +197,16 @@ func (l *Log) giveUp(w *waiter, turn uint64) {
 	if waits {
 		w.wake <- struct{}{}
 	}
+	w.unwatched <- struct{}{}
 }
 
-// unwatch is called by the goroutine of w when that was woken. It returns why it gave
+// stopWatching is called by the goroutine of w when that was woken. It returns why it gave
 // up, if it did.
-func (l *Log) unwatch(w *waiter) error {
-	err := w.gaveUp
-	if w.unwatch != nil && w.unwatch() {
-		l.commits.Done()
+func (w *waiter) stopWatching() error {
+	if w.unwatch != nil && !w.unwatch() {
+		<-w.unwatched
 	}
+	err := w.gaveUp
 	w.ctx, w.unwatch, w.gaveUp = nil, nil, nil
 	return err
 }
