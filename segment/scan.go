@@ -87,7 +87,7 @@ func (s *Segment) Walk(visit Visit) (c Contents, ok bool) {
 }
 
 // stepper reads headers through a page of its own. In a mapping each would bring in
-// the pages around it, which are nearly all if frames are large: 110 of the 170 ms of
+// the pages around it, which are nearly all if frames are large: 70 of the 170 ms of
 // opening 1 GB of frames of 70 KB after a kill.
 type stepper struct {
 	segment *Segment
@@ -170,8 +170,8 @@ type Aftermath struct {
 // damage and waits for a human.
 //
 // What was allocated and never written is not looked at. Reading it makes pages
-// for it first, which took 130 of the 200 ms of opening a segment of 256 MiB of which
-// 160 were written.
+// for it first, which took a third to a half of the opening of a segment of 256 MiB of
+// which 160 were written.
 func (s *Segment) Classify(end int64, next uint64) (Aftermath, error) {
 	s.readable.Store(s.limit)
 	defer s.readable.Store(end)

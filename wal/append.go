@@ -31,7 +31,8 @@ type placement struct {
 // sequence numbers in one frame, or none is in the log.
 //
 // If ctx ends first, the outcome is unknown: the batch may still become
-// durable. Use an idempotent producer to repeat it safely.
+// durable. Use an idempotent producer to repeat it safely. Who waits for a sync
+// looks at ctx only if that takes longer than 10 ms.
 func (l *Log) Append(ctx context.Context, records []record.Record, p protocol.Producer) (record.Range, error) {
 	placed := placement{records: records, count: len(records), producer: p, size: int64(protocol.BatchSize(records))}
 	pending, err := l.place(ctx, &placed, l.options.Durability)

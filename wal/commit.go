@@ -117,7 +117,7 @@ func (l *Log) commit() {
 	}
 	sync := l.wantSync || l.options.Durability == record.Group
 	seal, own := l.sealAsked, l.syncAsked
-	l.wantSync, l.sealAsked, l.syncAsked = false, nil, false
+	l.wantSync, l.sealAsked, l.syncAsked, l.stalled = false, nil, false, false
 	m := l.markLocked()
 	l.mu.Unlock()
 
@@ -243,7 +243,6 @@ func (l *Log) timeSync(file vfs.File) error {
 // buffers.
 func (l *Log) publish(stages []*stage, m mark, err error) {
 	l.mu.Lock()
-	l.stalled = false
 	if len(stages) == 1 && stages[0].used < stagingSmall/2 {
 		l.wide = false
 	}

@@ -60,7 +60,7 @@ func (p *prober) fillFresh(block []byte, synced bool) (written int64, took time.
 		if err := file.Sync(); err != nil {
 			return 0, 0, err
 		}
-		if time.Since(start) >= p.each {
+		if time.Since(start) >= p.each || p.ctx.Err() != nil {
 			break
 		}
 	}

@@ -63,7 +63,7 @@ type Machine struct {
 type Limit struct {
 	// Name is stable: "memcpy", "mapped-write", "crc32c-scan", "pwrite-1KiB",
 	// "pwrite-64KiB", "pwrite-1MiB", "fresh-pwrite-6400B", "fresh-pwrite-64KiB",
-	// "fresh-pwrite-1MiB", "fdatasync-4KiB", "fdatasync-4KiB-16-files",
+	// "fresh-pwrite-1MiB", "fresh-sync-write-64KiB", "fresh-sync-write-1MiB", "fdatasync-4KiB", "fdatasync-4KiB-16-files",
 	// "sync-write-64KiB", "sync-write-1MiB", "loopback-round-trip",
 	// "loopback-stream".
 	Name  string  `json:"name"`

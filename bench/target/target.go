@@ -129,13 +129,6 @@ type Recoverer interface {
 	Recovered() int64
 }
 
-// Killer is a session that can be ended as a crash would: nothing is flushed
-// or closed in order. Embedded logs that cannot do it are opened from a copy of
-// their files, taken before Close.
-type Killer interface {
-	Kill() error
-}
-
 // Server is a session with a process of its own.
 type Server interface {
 	// ServerCPU is the processor time of the server so far, user and system.

@@ -87,19 +87,15 @@ func (p Program) kill(ctx context.Context, job runner.Job, dir string) error {
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
-	command := exec.CommandContext(ctx, p.Path, append(append([]string{}, p.Args...), "leave")...)
-	command.Env = append(os.Environ(), p.Env...)
-	// It stays open until the worker has been killed.
-	stdin, err := command.StdinPipe()
+	// Standard input stays open until the worker has been killed.
+	command, stdin, said, err := p.command(ctx, "leave")
 	if err != nil {
-		return fmt.Errorf("worker: start %s: %w", p.Path, err)
+		return err
 	}
 	stdout, err := command.StdoutPipe()
 	if err != nil {
 		return fmt.Errorf("worker: start %s: %w", p.Path, err)
 	}
-	said := new(excerpt)
-	command.Stderr = said
 	if err := command.Start(); err != nil {
 		return fmt.Errorf("worker: start %s: %w", p.Path, err)
 	}
@@ -116,18 +112,28 @@ func (p Program) kill(ctx context.Context, job runner.Job, dir string) error {
 	return fmt.Errorf("worker: %s leave: %w: %s", p.Path, errors.Join(err, readErr, ignoreClosed(writeErr)), strings.TrimSpace(said.String()))
 }
 
+// command is the worker, not started, with its standard input and what will be kept of
+// its standard error.
+func (p Program) command(ctx context.Context, word string) (command *exec.Cmd, stdin io.WriteCloser, said *excerpt, err error) {
+	command = exec.CommandContext(ctx, p.Path, append(append([]string{}, p.Args...), word)...)
+	command.Env = append(os.Environ(), p.Env...)
+	if stdin, err = command.StdinPipe(); err != nil {
+		return nil, nil, nil, fmt.Errorf("worker: start %s: %w", p.Path, err)
+	}
+	said = new(excerpt)
+	command.Stderr = said
+	return command, stdin, said, nil
+}
+
 // call starts the worker, keeps its standard input open while it works, and
 // returns what it printed.
 func (p Program) call(ctx context.Context, word string, input []byte) ([]byte, error) {
-	command := exec.CommandContext(ctx, p.Path, append(append([]string{}, p.Args...), word)...)
-	command.Env = append(os.Environ(), p.Env...)
-	stdin, err := command.StdinPipe()
+	command, stdin, said, err := p.command(ctx, word)
 	if err != nil {
-		return nil, fmt.Errorf("worker: start %s: %w", p.Path, err)
+		return nil, err
 	}
 	out := new(printed)
-	said := new(excerpt)
-	command.Stdout, command.Stderr = out, said
+	command.Stdout = out
 	// Closing standard input is the request to stop; killing comes later.
 	command.Cancel = stdin.Close
 	command.WaitDelay = stopDelay

@@ -11,10 +11,10 @@ import (
 // system can give without a call of its own.
 func allocate(f *os.File, size int64) error { return extendWithZeros(f, size) }
 
-// punchHole clears the range but cannot give the blocks back.
 // written does not know: systems differ in what they call a hole.
 func written(_ *os.File, off, size int64) (from, to int64, err error) { return off, size, nil }
 
+// punchHole clears the range but cannot give the blocks back.
 func punchHole(f *os.File, off, n int64) error { return writeZeros(f, off, n) }
 
 // dataSync is the strongest sync the standard library has (F_FULLFSYNC on
