@@ -478,6 +478,9 @@ func (c *Cursor) early(h protocol.FrameHeader) bool { return c.after != 0 && h.T
 func (c *Cursor) place() {
 	if c.after == 0 {
 		c.off, c.due = c.reader.Skip(c.off, c.due, c.next, c.estimate)
+		if c.off >= c.reader.Segment().Readable() {
+			return // nothing there: what comes next, or where, is for available to say
+		}
 	}
 	h, err := c.glance()
 	if err != nil {

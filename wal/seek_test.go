@@ -2,6 +2,7 @@ package wal
 
 import (
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,4 +82,41 @@ func TestSeekAllocatesNothing(t *testing.T) {
 	if allocated != 0 {
 		t.Errorf("%v allocations a read", allocated)
 	}
+}
+
+// TestSeekToTheEndBesideAppends: the steps to the end of a log lead to where the
+// next frame is about to be, which is no frame to look at yet.
+func TestSeekToTheEndBesideAppends(t *testing.T) {
+	d := openDir(t, t.TempDir(), Options{})
+	l := openLog(t, d, 1, LogOptions{Durability: record.None})
+	mustAppend(t, l, 1, 1, 10)
+	c, err := l.Cursor(record.TrimHorizon())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var appending atomic.Bool
+	appending.Store(true)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer appending.Store(false)
+		for first := 2; first <= 30_000; first++ {
+			if _, err := l.Append(t.Context(), makeRecords(first, 1, 10), none); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	for seeks := 0; appending.Load(); seeks++ {
+		if err := c.Seek(record.Latest()); err != nil {
+			t.Errorf("seek: %v", err)
+		} else if c.Err() != nil {
+			t.Errorf("after %d seeks: %v", seeks, c.Err())
+		}
+		if t.Failed() {
+			break
+		}
+	}
+	<-ended
 }
