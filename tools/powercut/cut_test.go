@@ -164,7 +164,7 @@ func (m *machine) process(disk *Disk, w *writer) error {
 	ended := command.Wait()
 	switch {
 	case failed:
-		return fmt.Errorf("the writer failed while there was power (backend %v, store %v): %s", w.Backend, w.Store, strings.TrimSpace(text.String()))
+		return fmt.Errorf("the writer failed while there was power: %s", strings.TrimSpace(text.String()))
 	case ended != nil && !disk.dead.Load():
 		return fmt.Errorf("the writer ended: %w\n%s", ended, strings.TrimSpace(text.String()))
 	}
