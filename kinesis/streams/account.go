@@ -1,0 +1,110 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/kinesis"
+)
+
+const (
+	accountKey = "kinesis/account"
+
+	onDemandStreamsMax = 50
+	channelsMax        = 50
+	// commitmentLife is how long AWS binds who commits to a throughput.
+	commitmentLife = 24 * time.Hour
+)
+
+// account is the settings of the account, a document of the store.
+type account struct {
+	// Commitment is ENABLED or DISABLED; the times are Unix nanoseconds.
+	Commitment string `json:"commitment,omitempty"`
+	Started    int64  `json:"started,omitempty"`
+	Ended      int64  `json:"ended,omitempty"`
+}
+
+func (a *API) describeLimits(ctx context.Context, c *kinesis.Call, _ *DescribeLimitsInput) (*DescribeLimitsOutput, error) {
+	if err := c.Permit(ctx, "*"); err != nil {
+		return nil, err
+	}
+	if err := a.rates.take(a, "DescribeLimits", 1); err != nil {
+		return nil, err
+	}
+	out := &DescribeLimitsOutput{ShardLimit: int64(a.options.ShardsMax), OnDemandStreamCountLimit: onDemandStreamsMax}
+	err := a.each(func(t *target) error {
+		out.OpenShardCount += int64(openShards(t.Describe()))
+		if t.settings.Mode == modeOnDemand {
+			out.OnDemandStreamCount++
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	channels, err := a.allChannels()
+	count, limit := int64(len(channels)), int64(channelsMax)
+	out.ChannelCount, out.ChannelCountLimit = &count, &limit
+	return out, err
+}
+
+func (a *API) accountSettings() (account, error) {
+	var settings account
+	value, found := a.store.Documents().Get(accountKey)
+	if found {
+		if err := json.Unmarshal(value, &settings); err != nil {
+			return settings, failure.Wrap(failure.Corrupt, "streams: account settings", err)
+		}
+	}
+	return settings, nil
+}
+
+func (a *API) describeAccountSettings(ctx context.Context, c *kinesis.Call, _ *DescribeAccountSettingsInput) (*DescribeAccountSettingsOutput, error) {
+	if err := c.Permit(ctx, "*"); err != nil {
+		return nil, err
+	}
+	settings, err := a.accountSettings()
+	return &DescribeAccountSettingsOutput{MinimumThroughputBillingCommitment: settings.shown()}, err
+}
+
+func (a *API) updateAccountSettings(ctx context.Context, c *kinesis.Call, in *UpdateAccountSettingsInput) (*UpdateAccountSettingsOutput, error) {
+	if err := c.Permit(ctx, "*"); err != nil {
+		return nil, err
+	}
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	settings, err := a.accountSettings()
+	if err != nil {
+		return nil, err
+	}
+	wanted, now := in.MinimumThroughputBillingCommitment.Status, a.options.Clock.Now().UnixNano()
+	switch {
+	case wanted == settings.Commitment:
+	case wanted == "ENABLED":
+		settings = account{Commitment: wanted, Started: now}
+	default:
+		settings.Commitment, settings.Ended = wanted, now
+	}
+	value, err := json.Marshal(settings)
+	if err == nil {
+		err = a.store.Documents().Put(accountKey, value)
+	}
+	return &UpdateAccountSettingsOutput{MinimumThroughputBillingCommitment: settings.shown()}, err
+}
+
+func (s account) shown() *MinimumThroughputBillingCommitmentOutput {
+	out := &MinimumThroughputBillingCommitmentOutput{Status: s.Commitment}
+	if s.Commitment == "" {
+		out.Status = "DISABLED"
+	}
+	if s.Started != 0 {
+		started := time.Unix(0, s.Started)
+		out.StartedAt, out.EarliestAllowedEndAt = seconds(started), seconds(started.Add(commitmentLife))
+	}
+	if s.Ended != 0 {
+		out.EndedAt = seconds(time.Unix(0, s.Ended))
+	}
+	return out
+}

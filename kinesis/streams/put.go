@@ -1,0 +1,502 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/kinesis"
+	"github.com/millrace-io/millrace/kinesis/wire"
+	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/stream"
+)
+
+const (
+	putRecordsMax = 500
+	// putBytesMax is the most that data and keys of one PutRecords may take.
+	putBytesMax = 10 << 20
+)
+
+// putCodecs read what the fast way declines.
+type putCodecs struct {
+	record  kinesis.Codec[PutRecordInput, PutRecordOutput]
+	records kinesis.Codec[PutRecordsInput, PutRecordsOutput]
+}
+
+func (a *API) registerPuts(s *kinesis.Service) {
+	a.puts.record = kinesis.NewCodec[PutRecordInput, PutRecordOutput](s, "PutRecord")
+	a.puts.records = kinesis.NewCodec[PutRecordsInput, PutRecordsOutput](s, "PutRecords")
+	s.HandleRaw("PutRecord", a.putRecord)
+	s.HandleRaw("PutRecords", a.putRecords)
+}
+
+// put is the memory of one PutRecord or PutRecords, used again by the next one. Data and keys lie
+// one behind the other in arena, so that a request is a handful of allocations at most however
+// many records it has.
+type put struct {
+	name, arn string
+	dryRun    bool
+	ordering  string
+	arena     []byte
+	entries   []putEntry
+	records   []record.Record
+	hashes    []record.HashKey
+	text      []byte
+}
+
+// putEntry is where a record lies in the arena. The data is at data:key, the key at key:end.
+type putEntry struct {
+	data, key, end int
+	hash           record.HashKey
+	explicit       bool
+	has            uint8 // which members were there
+}
+
+// Members of a record.
+const (
+	hasData uint8 = 1 << iota
+	hasKey
+)
+
+// putArenaMax is the largest arena that is kept.
+const putArenaMax = 16 << 20
+
+var puts = sync.Pool{New: func() any { return new(put) }}
+
+func newPut() *put {
+	p := puts.Get().(*put)
+	*p = put{arena: p.arena[:0], entries: p.entries[:0], records: p.records[:0], hashes: p.hashes[:0], text: p.text[:0]}
+	return p
+}
+
+func (p *put) release() {
+	if cap(p.arena) <= putArenaMax {
+		clear(p.records[:cap(p.records)])
+		puts.Put(p)
+	}
+}
+
+// errDeclined: the fast way of reading met what it does not know how to judge. The long way,
+// by the table, then takes the request or says what is wrong with it.
+var errDeclined = errors.New("streams: not a plain request")
+
+// readRecords reads a PutRecords input.
+func (p *put) readRecords(r wire.Reader) error {
+	if err := r.Object(); err != nil {
+		return err
+	}
+	for {
+		name, more, err := r.Key()
+		if err != nil || !more {
+			return err
+		}
+		if string(name) == "Records" {
+			err = p.readEntries(r)
+		} else {
+			err = p.readCommon(r, name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// readRecord reads a PutRecord input.
+func (p *put) readRecord(r wire.Reader) error {
+	if err := r.Object(); err != nil {
+		return err
+	}
+	e := putEntry{}
+	for {
+		name, more, err := r.Key()
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+		switch string(name) {
+		case "Data", "PartitionKey", "ExplicitHashKey":
+			err = p.readMember(r, name, &e)
+		default:
+			err = p.readCommon(r, name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return p.add(e)
+}
+
+// readCommon reads a member that is not part of a record.
+func (p *put) readCommon(r wire.Reader, name []byte) error {
+	var err error
+	var text []byte
+	switch string(name) {
+	case "StreamName":
+		text, err = r.Text()
+		p.name = string(text)
+	case "StreamARN":
+		text, err = r.Text()
+		p.arn = string(text)
+	case "DryRun":
+		p.dryRun, err = r.Bool()
+	case "SequenceNumberForOrdering":
+		text, err = r.Text()
+		p.ordering = string(text)
+	default:
+		return r.Skip()
+	}
+	return err
+}
+
+func (p *put) readEntries(r wire.Reader) error {
+	if err := r.List(); err != nil {
+		return err
+	}
+	for {
+		more, err := r.More()
+		if err != nil || !more {
+			return err
+		}
+		if len(p.entries) == putRecordsMax {
+			return errDeclined
+		}
+		if err := r.Object(); err != nil {
+			return err
+		}
+		e := putEntry{}
+		for {
+			name, more, err := r.Key()
+			if err != nil {
+				return err
+			}
+			if !more {
+				break
+			}
+			if err := p.readMember(r, name, &e); err != nil {
+				return err
+			}
+		}
+		if err := p.add(e); err != nil {
+			return err
+		}
+	}
+}
+
+// readMember reads a member of a record. The key is put behind the data: whichever comes
+// first waits in p.text if it must.
+func (p *put) readMember(r wire.Reader, name []byte, e *putEntry) error {
+	var err error
+	switch string(name) {
+	case "Data":
+		if e.has&hasData != 0 {
+			return errDeclined // given twice
+		}
+		e.data = len(p.arena)
+		p.arena, err = r.Blob(p.arena)
+		e.key = len(p.arena)
+		e.has |= hasData
+	case "PartitionKey":
+		text, failed := r.Text()
+		if failed != nil {
+			return failed
+		}
+		p.text = append(p.text[:0], text...)
+		e.has |= hasKey
+	case "ExplicitHashKey":
+		text, failed := r.Text()
+		if failed != nil {
+			return failed
+		}
+		if e.hash, err = record.ParseHashKey(string(text)); err != nil {
+			return errDeclined
+		}
+		e.explicit = true
+	default:
+		return r.Skip()
+	}
+	return err
+}
+
+// add takes a record whose members were read.
+func (p *put) add(e putEntry) error {
+	if e.has != hasData|hasKey || len(p.text) == 0 || utf8.RuneCount(p.text) > record.PartitionKeyMax || len(p.text) > record.PartitionKeyBytesMax {
+		return errDeclined
+	}
+	p.arena = append(p.arena, p.text...)
+	e.end = len(p.arena)
+	p.entries = append(p.entries, e)
+	return nil
+}
+
+// take makes the records of what was read by the fast way. The arena does not grow any more.
+func (p *put) take() {
+	p.hashes = append(p.hashes, make([]record.HashKey, len(p.entries))...)
+	for i, e := range p.entries {
+		r := record.Record{Data: p.arena[e.data:e.key:e.key], PartitionKey: textOf(p.arena[e.key:e.end])}
+		if e.explicit {
+			p.hashes[i] = e.hash
+			r.ExplicitHash = &p.hashes[i]
+		}
+		p.records = append(p.records, r)
+	}
+}
+
+// takeInput makes a record of what was read by the long way.
+func (p *put) takeInput(data []byte, key, hash string) error {
+	r := record.Record{Data: data, PartitionKey: key}
+	if hash != "" {
+		parsed, err := record.ParseHashKey(hash)
+		if err != nil {
+			return invalidHashKey(hash)
+		}
+		r.ExplicitHash = &parsed
+	}
+	p.records = append(p.records, r)
+	return nil
+}
+
+func invalidHashKey(hash string) error {
+	return invalidArgument("Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was %s", hash)
+}
+
+func (a *API) putRecords(ctx context.Context, c *kinesis.Call) error {
+	p := newPut()
+	defer p.release()
+	r := c.Reader()
+	if p.readRecords(r) == nil && r.End() == nil && len(p.entries) > 0 {
+		p.take()
+	} else if err := a.putRecordsInput(c, p); err != nil {
+		return err
+	}
+	t, err := a.target(ctx, c, p.name, p.arn)
+	if err != nil {
+		return err
+	}
+	total := 0
+	for i := range p.records {
+		if err := a.prepare(t, &p.records[i]); err != nil {
+			return err
+		}
+		total += len(p.records[i].Data) + len(p.records[i].PartitionKey)
+	}
+	if total > putBytesMax {
+		return invalidArgument("Records size exceeds 10 MB limit")
+	}
+	if p.dryRun {
+		return dryRun()
+	}
+	results, err := t.PutBatch(ctx, p.records)
+	if err != nil {
+		return err
+	}
+	return a.writePutRecords(c, t, results)
+}
+
+// putRecordsInput reads the request the long way, into an empty p.
+func (a *API) putRecordsInput(c *kinesis.Call, p *put) error {
+	in, err := a.puts.records.Read(c)
+	if err != nil {
+		return err
+	}
+	p.name, p.arn, p.dryRun = in.StreamName, in.StreamARN, isTrue(in.DryRun)
+	p.records = p.records[:0]
+	for i := range in.Records {
+		if err := p.takeInput(in.Records[i].Data, in.Records[i].PartitionKey, in.Records[i].ExplicitHashKey); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *API) putRecord(ctx context.Context, c *kinesis.Call) error {
+	p := newPut()
+	defer p.release()
+	r := c.Reader()
+	if p.readRecord(r) == nil && r.End() == nil && p.ordering == "" {
+		p.take()
+	} else if err := a.putRecordInput(c, p); err != nil {
+		return err
+	}
+	t, err := a.target(ctx, c, p.name, p.arn)
+	if err != nil {
+		return err
+	}
+	if err := a.prepare(t, &p.records[0]); err != nil {
+		return err
+	}
+	if err := checkOrdering(t, p.ordering); err != nil {
+		return err
+	}
+	if p.dryRun {
+		return dryRun()
+	}
+	at, err := t.Put(ctx, p.records[0])
+	if err != nil {
+		return a.putError(t, err)
+	}
+	w := c.Writer()
+	w.Object()
+	a.writePosition(w, t, at)
+	writeEncryption(w, t)
+	w.EndObject()
+	c.Answer(w)
+	return nil
+}
+
+// putRecordInput reads the request the long way.
+func (a *API) putRecordInput(c *kinesis.Call, p *put) error {
+	in, err := a.puts.record.Read(c)
+	if err != nil {
+		return err
+	}
+	p.name, p.arn, p.dryRun, p.ordering = in.StreamName, in.StreamARN, isTrue(in.DryRun), in.SequenceNumberForOrdering
+	p.records = p.records[:0]
+	return p.takeInput(in.Data, in.PartitionKey, in.ExplicitHashKey)
+}
+
+// checkOrdering refuses a sequence number that no record of the stream can have. Any other is
+// below that of the record to come, whose shard counts on.
+func checkOrdering(t *target, ordering string) error {
+	if ordering == "" {
+		return nil
+	}
+	n, err := record.ParseSequenceNumber(ordering)
+	if err == nil {
+		if s, found := t.Shard(n.Shard); found == nil && s.Created().Unix() == n.ShardCreated && n.Index < s.Next() {
+			return nil
+		}
+	}
+	return invalidArgument("ExclusiveMinimumSequenceNumber %s used in PutRecord on stream %s under account %s is invalid because it did not come from this stream.",
+		ordering, t.Name(), t.account)
+}
+
+// spread numbers records that are distributed over the shards whatever their key.
+var spread atomic.Uint64
+
+// golden spreads consecutive numbers evenly over the hash space, wherever shards begin.
+const golden = 0x9e3779b97f4a7c15
+
+// prepare checks a record by the stream's settings, and sends it to any shard if that is what
+// they say.
+func (a *API) prepare(t *target, r *record.Record) error {
+	if size, most := int64(len(r.Data)+len(r.PartitionKey)), t.settings.RecordKiBMax<<10; size > most {
+		return validation("1 validation error detected: Value at 'data' failed to satisfy constraint: Member must have length less than or equal to %d", most)
+	}
+	if t.settings.Distribution == distributionAuto {
+		r.ExplicitHash = &record.HashKey{Hi: spread.Add(1) * golden}
+		if r.PartitionKey == "" {
+			r.PartitionKey = r.ExplicitHash.String()
+		}
+		return nil
+	}
+	if r.PartitionKey == "" {
+		return validation("1 validation error detected: Value null at 'partitionKey' failed to satisfy constraint: Member must not be null")
+	}
+	return nil
+}
+
+// dryRun is how AWS says that a request would have succeeded.
+func dryRun() error {
+	return kinesis.Errorf("DryRunOperationException", "Request would have succeeded, but DryRun flag is set.")
+}
+
+// writePutRecords sends the answer of PutRecords.
+func (a *API) writePutRecords(c *kinesis.Call, t *target, results []stream.Result) error {
+	failed := 0
+	for i := range results {
+		if err := results[i].Err; err != nil {
+			if errors.Is(err, failure.NotFound) {
+				return a.gone(t, err)
+			}
+			failed++
+		}
+	}
+	w := c.Writer()
+	w.Object()
+	w.Key("FailedRecordCount")
+	w.Int(int64(failed))
+	w.Key("Records")
+	w.List()
+	for i := range results {
+		w.Object()
+		if err := results[i].Err; err != nil {
+			code, message := a.entryError(t, err)
+			w.Key("ErrorCode")
+			w.Text(code)
+			w.Key("ErrorMessage")
+			w.Text(message)
+		} else {
+			a.writePosition(w, t, results[i].Position)
+		}
+		w.EndObject()
+	}
+	w.EndList()
+	writeEncryption(w, t)
+	w.EndObject()
+	c.Answer(w)
+	return nil
+}
+
+// writePosition writes where a record came to stand.
+func (a *API) writePosition(w wire.Writer, t *target, at stream.Position) {
+	var text [64]byte
+	w.Key("SequenceNumber")
+	w.TextBytes(t.sequenceNumber(at.Shard, at.Sequence, at.Time).AppendText(text[:0]))
+	w.Key("ShardId")
+	w.TextBytes(at.Shard.AppendText(text[:0]))
+}
+
+// sequenceNumber returns the number of a record as AWS has it.
+func (t *target) sequenceNumber(id record.ShardID, index uint64, arrival int64) record.SequenceNumber {
+	s, err := t.Shard(id)
+	if err != nil {
+		return record.SequenceNumber{Shard: id, Index: index, Arrival: arrival / 1e9} // gone meanwhile
+	}
+	return s.SequenceNumber(index, arrival)
+}
+
+// writeEncryption says how records are encrypted, if they are.
+func writeEncryption(w wire.Writer, t *target) {
+	if t.settings.Encryption == encryptionKMS {
+		w.Key("EncryptionType")
+		w.Text(encryptionKMS)
+	}
+}
+
+// entryError returns code and text of one record that was not written.
+func (a *API) entryError(t *target, err error) (code, message string) {
+	var shown *kinesis.Error
+	if errors.As(a.putError(t, err), &shown) && shown.Code == codeThroughput {
+		return shown.Code, shown.Message
+	}
+	return kinesis.CodeInternalFailure, "Internal Service Failure"
+}
+
+// putError translates an error of writing.
+func (a *API) putError(t *target, err error) error {
+	switch {
+	case errors.Is(err, failure.Throttled):
+		var named *failure.Error
+		id := record.ShardID(0)
+		if errors.As(err, &named) {
+			id, _ = record.ParseShardID(named.Shard)
+		}
+		return rateExceeded(id, t.Name(), t.account)
+	case errors.Is(err, failure.NotFound):
+		return a.gone(t, err)
+	}
+	return err
+}
+
+const codeThroughput = "ProvisionedThroughputExceededException"
+
+func rateExceeded(id record.ShardID, streamName, account string) error {
+	return kinesis.Errorf(codeThroughput, "Rate exceeded for shard %s in stream %s under account %s.", id, streamName, account)
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }

@@ -1,0 +1,218 @@
+package streams
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/internal/clock"
+	"github.com/millrace-io/millrace/kinesis"
+	"github.com/millrace-io/millrace/kinesis/model"
+	"github.com/millrace-io/millrace/stream"
+)
+
+// table is the service's: see package model.
+//
+//go:embed kinesis.model
+var table string
+
+// Options configure the API. The zero value is ready for use.
+type Options struct {
+	// Account is the twelve digits that all resources belong to. Default: 000000000000.
+	Account string
+	// StatusDelay is how long a stream shows CREATING, UPDATING or DELETING. Default: 500 ms.
+	// Negative: not at all.
+	StatusDelay time.Duration
+	// EnforceLimits gives streams and operations the quotas of AWS. Writes are limited only
+	// in streams created while it is set.
+	EnforceLimits bool
+	// ShardsMax is how many open shards the account may have, if limits are enforced. Default:
+	// 500.
+	ShardsMax int
+	// ScaleInterval is how often the load of ON_DEMAND streams is looked at. Default: 10 s.
+	// Negative: never.
+	ScaleInterval time.Duration
+	// SubscriptionMax is how long a subscription to a shard lasts. Default: 5 minutes.
+	SubscriptionMax time.Duration
+	// HeartbeatInterval is how often a subscription without records gets an empty event.
+	// Default: 5 s.
+	HeartbeatInterval time.Duration
+	// Clock tells the time. Default: that of the system.
+	Clock clock.Clock
+}
+
+const (
+	accountDefault      = "000000000000"
+	statusDelayDefault  = 500 * time.Millisecond
+	shardsDefault       = 500
+	scaleDefault        = 10 * time.Second
+	subscriptionDefault = 5 * time.Minute
+	heartbeatDefault    = 5 * time.Second
+)
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Account == "" {
+		o.Account = accountDefault
+	}
+	if !accountPattern.MatchString(o.Account) {
+		return o, failure.New(failure.InvalidArgument, "streams: configure", "account %.32q is not twelve digits", o.Account)
+	}
+	if o.StatusDelay == 0 {
+		o.StatusDelay = statusDelayDefault
+	}
+	o.StatusDelay = max(o.StatusDelay, 0)
+	if o.ShardsMax == 0 {
+		o.ShardsMax = shardsDefault
+	}
+	if o.ScaleInterval == 0 {
+		o.ScaleInterval = scaleDefault
+	}
+	if o.SubscriptionMax == 0 {
+		o.SubscriptionMax = subscriptionDefault
+	}
+	if o.HeartbeatInterval == 0 {
+		o.HeartbeatInterval = heartbeatDefault
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System()
+	}
+	return o, nil
+}
+
+// API serves the operations. It may be used concurrently.
+type API struct {
+	store   *stream.Store
+	options Options
+	sealer  *sealer
+	service *kinesis.Service
+	puts    putCodecs
+	gets    getCodecs
+
+	// changing is held while a stream or something of it is changed, which may take as long as
+	// a reshard does. It is taken before mutex and before the locks of the store.
+	changing sync.Mutex
+	// mutex guards settings.
+	mutex    sync.RWMutex
+	settings map[uint64]*settings // by stream; what was read or changed so far
+
+	subscriptions subscriptions
+	reads         readLimits
+	rates         rates
+
+	// closing ends what works in the background, and group is that.
+	closing context.Context
+	end     context.CancelFunc
+	group   sync.WaitGroup
+}
+
+// New returns the API of a store and finishes deletions that an earlier process had begun.
+func New(store *stream.Store, o Options) (*API, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := model.Parse(table)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := newSealer(store)
+	if err != nil {
+		return nil, err
+	}
+	a := &API{store: store, options: o, sealer: sealed, settings: make(map[uint64]*settings)}
+	a.closing, a.end = context.WithCancel(context.Background())
+	a.service = kinesis.NewService(parsed, "kinesis")
+	a.register()
+	if err := a.resumeDeletions(); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	a.startScaling()
+	return a, nil
+}
+
+// Service returns the operations, for a front.
+func (a *API) Service() *kinesis.Service { return a.service }
+
+// Close ends subscriptions and what works in the background, and waits for that. The front
+// must not hand over requests any more. Deletions that are still to come are done by the
+// next process.
+func (a *API) Close() error {
+	a.end()
+	a.group.Wait()
+	return nil
+}
+
+// later does something after a delay unless the API is closed before.
+func (a *API) later(delay time.Duration, do func(context.Context)) {
+	a.group.Go(func() {
+		due := make(chan struct{})
+		timer := a.options.Clock.AfterFunc(delay, func() { close(due) })
+		select {
+		case <-due:
+			do(a.closing)
+		case <-a.closing.Done():
+			timer.Stop()
+		}
+	})
+}
+
+// register gives every operation of the table its function.
+func (a *API) register() {
+	s := a.service
+	kinesis.Handle(s, "CreateStream", a.createStream)
+	kinesis.Handle(s, "DeleteStream", a.deleteStream)
+	kinesis.Handle(s, "DescribeStream", a.describeStream)
+	kinesis.Handle(s, "DescribeStreamSummary", a.describeStreamSummary)
+	kinesis.Handle(s, "ListStreams", a.listStreams)
+	kinesis.Handle(s, "ListShards", a.listShards)
+
+	kinesis.Handle(s, "SplitShard", a.splitShard)
+	kinesis.Handle(s, "MergeShards", a.mergeShards)
+	kinesis.Handle(s, "UpdateShardCount", a.updateShardCount)
+
+	kinesis.Handle(s, "IncreaseStreamRetentionPeriod", a.increaseRetention)
+	kinesis.Handle(s, "DecreaseStreamRetentionPeriod", a.decreaseRetention)
+	kinesis.Handle(s, "EnableEnhancedMonitoring", a.enableMonitoring)
+	kinesis.Handle(s, "DisableEnhancedMonitoring", a.disableMonitoring)
+	kinesis.Handle(s, "StartStreamEncryption", a.startEncryption)
+	kinesis.Handle(s, "StopStreamEncryption", a.stopEncryption)
+	kinesis.Handle(s, "UpdateStreamMode", a.updateStreamMode)
+	kinesis.Handle(s, "UpdateMaxRecordSize", a.updateMaxRecordSize)
+	kinesis.Handle(s, "UpdateStreamWarmThroughput", a.updateWarmThroughput)
+	kinesis.Handle(s, "UpdateStreamRecordDistributionStrategy", a.updateDistribution)
+
+	kinesis.Handle(s, "DescribeLimits", a.describeLimits)
+	kinesis.Handle(s, "DescribeAccountSettings", a.describeAccountSettings)
+	kinesis.Handle(s, "UpdateAccountSettings", a.updateAccountSettings)
+
+	kinesis.Handle(s, "AddTagsToStream", a.addTagsToStream)
+	kinesis.Handle(s, "RemoveTagsFromStream", a.removeTagsFromStream)
+	kinesis.Handle(s, "ListTagsForStream", a.listTagsForStream)
+	kinesis.Handle(s, "TagResource", a.tagResource)
+	kinesis.Handle(s, "UntagResource", a.untagResource)
+	kinesis.Handle(s, "ListTagsForResource", a.listTagsForResource)
+	kinesis.Handle(s, "PutResourcePolicy", a.putResourcePolicy)
+	kinesis.Handle(s, "GetResourcePolicy", a.getResourcePolicy)
+	kinesis.Handle(s, "DeleteResourcePolicy", a.deleteResourcePolicy)
+
+	kinesis.Handle(s, "RegisterStreamConsumer", a.registerConsumer)
+	kinesis.Handle(s, "DeregisterStreamConsumer", a.deregisterConsumer)
+	kinesis.Handle(s, "DescribeStreamConsumer", a.describeConsumer)
+	kinesis.Handle(s, "ListStreamConsumers", a.listConsumers)
+
+	kinesis.Handle(s, "CreateChannel", a.createChannel)
+	kinesis.Handle(s, "UpdateChannel", a.updateChannel)
+	kinesis.Handle(s, "DeleteChannel", a.deleteChannel)
+	kinesis.Handle(s, "DescribeChannel", a.describeChannel)
+	kinesis.Handle(s, "ListChannels", a.listChannels)
+
+	kinesis.Handle(s, "GetShardIterator", a.getShardIterator)
+	a.registerPuts(s)
+	a.registerGets(s)
+}
+
+// Empty is the output of operations that have none.
+type Empty struct{}
