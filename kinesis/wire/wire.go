@@ -17,6 +17,17 @@ const (
 	Object
 )
 
+// kindNames holds the text of each kind, indexed by it.
+var kindNames = [...]string{"null", "boolean", "number", "text", "blob", "time", "list", "object"}
+
+// String returns the kind as error texts have it.
+func (k Kind) String() string {
+	if int(k) < len(kindNames) {
+		return kindNames[k]
+	}
+	return "unknown"
+}
+
 // Reader pulls one document apart, value by value, in the order in which it is
 // written. It keeps no tree and copies nothing that it need not.
 //
@@ -38,10 +49,11 @@ type Reader interface {
 	// Text returns a string, valid UTF-8. It lies in the document or in the reader's
 	// memory: it is good until the next call.
 	Text() ([]byte, error)
-	// Blob appends binary data to dst: a byte string, or base64 in JSON.
+	// Blob appends binary data to dst: a byte string, or base64 in JSON. With an error
+	// it returns dst as it was.
 	Blob(dst []byte) ([]byte, error)
-	// Time returns a time: seconds with a fraction in JSON, tag 1 over milliseconds in
-	// CBOR.
+	// Time returns a time in UTC, to the millisecond: seconds with a fraction in JSON,
+	// tag 1 over milliseconds in CBOR. It lies in the years 1 to 9999.
 	Time() (time.Time, error)
 	// Object begins an object. [Reader.Key] then yields its members.
 	Object() error
@@ -87,4 +99,7 @@ type Writer interface {
 	Bytes() []byte
 	// Reset forgets what was written and goes on in buffer[:0].
 	Reset(buffer []byte)
+	// Continue forgets what was written and appends the next document to buffer, whose
+	// content Bytes returns as well: so a document is written straight into a frame.
+	Continue(buffer []byte)
 }
