@@ -24,6 +24,9 @@ NIGHTLY_FULL_LOOPS ?= 1000
 NIGHTLY_POWER_CUTS ?= 1000
 NIGHTLY_SOAK ?= 2h
 
+# The release of botocore whose service models `make models` reads.
+BOTOCORE := 1.44.8
+
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: help
@@ -42,7 +45,7 @@ build: ## build bin/millrace
 	CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -o bin/millrace ./cmd/millrace
 
 .PHONY: test
-test: deps check test-unit test-race test-fuzz test-examples test-adapters test-peers test-powercut test-bench ## everything a change must pass
+test: deps check test-unit test-race test-fuzz test-examples test-adapters test-peers test-powercut test-models test-bench ## everything a change must pass
 	@echo "all passed"
 
 .PHONY: check
@@ -109,6 +112,17 @@ test-powercut: ## cut the power of a FUSE disk under real processes; fail and de
 .PHONY: test-bench
 test-bench: ## twenty seconds of the harness, from planned load to report; asserts nothing about time
 	@$(STEP) "bench smoke" tools/bench_smoke.sh
+
+.PHONY: test-models
+test-models: ## vet and test the generator of AWS's tables; are its files those that it makes?
+	@$(STEP) "tools/awsmodel: go mod tidy -diff" go -C tools/awsmodel mod tidy -diff
+	@$(STEP) "tools/awsmodel: go vet" go -C tools/awsmodel vet ./...
+	@$(STEP) "tools/awsmodel: go test" tools/test.sh -C tools/awsmodel -timeout 5m ./...
+
+.PHONY: models
+models: ## make the tables and structs of AWS's services again, from botocore on PyPI
+	python3 -m pip download --quiet --no-deps --only-binary :all: --dest .cache botocore==$(BOTOCORE)
+	go -C tools/awsmodel run . -top ../.. -wheel $(abspath .cache)/botocore-$(BOTOCORE)-py3-none-any.whl
 
 .PHONY: lint
 lint: ## golangci-lint; building it takes minutes, so it is not part of `make test`

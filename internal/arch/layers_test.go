@@ -44,6 +44,7 @@ var layers = map[string]place{
 	"":                              {60, "an embedder must not get a server"},
 	"kinesis/wire":                  {70, "an encoding does not know what it carries"},
 	"kinesis/model":                 {71, "shapes do not know what they mean"},
+	"kinesis/model/modeltest":       {72, "it makes values for tests"},
 	"kinesis":                       {72, "the front does not know which services it serves"},
 	"kinesis/*":                     {73, "services do not meet"},
 	"server/native":                 {80, "it speaks a protocol and does not know who listens"},
@@ -87,7 +88,7 @@ const clientMay = 9
 const clientUsers = 90
 
 // testOnly are packages that no production code may import.
-var testOnly = []string{"backup/store/storetest", "bench/target/targettest", "internal/killtest", "internal/vfs/crashfs", "internal/vfs/errorfs", "internal/vfs/vfstest", "millracetest"}
+var testOnly = []string{"backup/store/storetest", "bench/target/targettest", "internal/killtest", "internal/vfs/crashfs", "internal/vfs/errorfs", "internal/vfs/vfstest", "kinesis/model/modeltest", "millracetest"}
 
 func placeOf(dir string) (place, bool) {
 	if found, ok := layers[dir]; ok {
