@@ -63,13 +63,13 @@ func NewCodec[In, Out any](s *Service, name string) Codec[In, Out] {
 		s.errs = append(s.errs, fmt.Errorf("kinesis: %s has no operation %s", s.Table.Name, name))
 		return Codec[In, Out]{}
 	}
-	input, err := model.Bind(s.Table, o.Input, reflect.TypeFor[In]())
+	input, err := model.Bind(s.Table, o.Input.Name, reflect.TypeFor[In]())
 	if err != nil {
 		s.errs = append(s.errs, err)
 	}
 	k := Codec[In, Out]{input: input}
-	if o.Output != "" {
-		if k.output, err = model.Bind(s.Table, o.Output, reflect.TypeFor[Out]()); err != nil {
+	if o.Output != nil {
+		if k.output, err = model.Bind(s.Table, o.Output.Name, reflect.TypeFor[Out]()); err != nil {
 			s.errs = append(s.errs, err)
 		}
 	}

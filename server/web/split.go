@@ -1,0 +1,143 @@
+package web
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	// recordHandshake is the first byte of a TLS connection.
+	recordHandshake = 22
+	// firstByteMax is how long a client may take to send its first byte, as long as it may for
+	// a whole header.
+	firstByteMax = headerTimeout
+	// undecidedMax is how many connections may be waited for at once. Those that come then wait
+	// in the kernel.
+	undecidedMax = 1024
+)
+
+// split yields the connections of a listener: as a [*tls.Conn] if they begin with a TLS handshake,
+// and as they are otherwise. http.Server tells them apart.
+type split struct {
+	net.Listener
+	config    *tls.Config
+	undecided chan struct{} // a place for each
+	ready     chan net.Conn
+	failed    chan error // capacity 1: why nothing is accepted any more
+	closed    chan struct{}
+	once      sync.Once
+	group     sync.WaitGroup
+}
+
+// newSplit begins to accept connections. Close it.
+func newSplit(l net.Listener, config *tls.Config) *split {
+	s := &split{
+		Listener: l, config: config, undecided: make(chan struct{}, undecidedMax), ready: make(chan net.Conn),
+		failed: make(chan error, 1), closed: make(chan struct{}),
+	}
+	s.group.Go(s.accept)
+	return s
+}
+
+// accept hands connections to goroutines that wait for their first byte.
+func (s *split) accept() {
+	for {
+		select {
+		case s.undecided <- struct{}{}:
+		case <-s.closed:
+			return
+		}
+		c, err := s.Listener.Accept()
+		if err != nil {
+			var passing net.Error
+			if errors.As(err, &passing) && passing.Timeout() {
+				<-s.undecided
+				continue
+			}
+			s.failed <- err
+			return
+		}
+		s.group.Go(func() {
+			defer func() { <-s.undecided }()
+			s.decide(c)
+		})
+	}
+}
+
+// decide waits for the first byte of a connection.
+func (s *split) decide(c net.Conn) {
+	// Close ends the waiting too: it takes the connection away.
+	done := make(chan struct{})
+	defer close(done)
+	s.group.Go(func() {
+		select {
+		case <-s.closed:
+			_ = c.SetReadDeadline(time.Unix(1, 0))
+		case <-done:
+		}
+	})
+	p := &peeked{Conn: c}
+	if c.SetReadDeadline(time.Now().Add(firstByteMax)) != nil || p.peek() != nil || c.SetReadDeadline(time.Time{}) != nil {
+		_ = c.Close() // it never was a client
+		return
+	}
+	var found net.Conn = p
+	if p.first[0] == recordHandshake {
+		found = tls.Server(p, s.config)
+	}
+	select {
+	case s.ready <- found:
+	case <-s.closed:
+		_ = c.Close() // nobody serves it
+	}
+}
+
+// Accept returns the next connection that has said what it is.
+func (s *split) Accept() (net.Conn, error) {
+	select {
+	case c := <-s.ready:
+		return c, nil
+	case err := <-s.failed:
+		s.failed <- err
+		return nil, err
+	case <-s.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close ends accepting. Connections that were not accepted are closed.
+func (s *split) Close() error {
+	var err error
+	s.once.Do(func() {
+		close(s.closed)
+		err = s.Listener.Close()
+		s.group.Wait()
+	})
+	return err
+}
+
+// peeked is a connection whose first byte was read.
+type peeked struct {
+	net.Conn
+	first  [1]byte
+	unread bool
+}
+
+func (p *peeked) peek() error {
+	_, err := p.Conn.Read(p.first[:])
+	p.unread = err == nil
+	return err
+}
+
+// Read returns the first byte first.
+func (p *peeked) Read(b []byte) (int, error) {
+	if p.unread && len(b) > 0 {
+		p.unread = false
+		b[0] = p.first[0]
+		return 1, nil
+	}
+	return p.Conn.Read(b)
+}
