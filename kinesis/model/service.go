@@ -118,6 +118,23 @@ type Member struct {
 	Location string
 }
 
+// Pointer reports whether the Go field of the member is a pointer, so that absent can be
+// told from zero: that of a structure, a time, an optional number or boolean, and of a
+// string that may be empty because the model says min=0. Any other string that is empty
+// is absent, and lists, maps and blobs are absent when nil.
+func (m Member) Pointer() bool {
+	switch m.Shape.Kind {
+	case Structure, Timestamp:
+		return true
+	case String:
+		return m.Shape.Min != nil && *m.Shape.Min == 0
+	case Integer, Long, Float, Double, Boolean:
+		return !m.Required
+	case List, Map, Blob:
+	}
+	return false
+}
+
 // Error is how a structure is answered that is an error.
 type Error struct {
 	// Status is the HTTP status.

@@ -42,25 +42,12 @@ func structsOf(service *model.Service, from source) ([]byte, error) {
 	return format.Source([]byte(head + body.String()))
 }
 
-// fieldType returns the type of the field that holds a member; package kinesis/model
-// says why (see Bind).
+// fieldType returns the type of the field that holds a member.
 func fieldType(member model.Member) string {
-	shape := member.Shape
-	pointer := ""
-	switch shape.Kind {
-	case model.String:
-		if shape.Min != nil && *shape.Min == 0 {
-			pointer = "*"
-		}
-	case model.Structure, model.Timestamp:
-		pointer = "*"
-	case model.Integer, model.Long, model.Float, model.Double, model.Boolean:
-		if !member.Required {
-			pointer = "*"
-		}
-	case model.List, model.Map, model.Blob:
+	if member.Pointer() {
+		return "*" + valueType(member.Shape)
 	}
-	return pointer + valueType(shape)
+	return valueType(member.Shape)
 }
 
 // valueType returns the type of a value that is there.
