@@ -13,6 +13,13 @@
 // its commit and returns, so that one goroutine may keep many shards busy;
 // [Shard.Wait] then tells when a staged batch is safe.
 //
+// # The end
+//
+// A split or a merge closes a shard in two steps, so that it can be undone between
+// them: [Shard.Suspend] makes appends wait and fixes the last record, and
+// [Shard.Finish] sends them to the children. A closed shard is read like any other;
+// [Shard.End] says where it ends.
+//
 // # Reading
 //
 // [Shard.Cursor] opens a cursor of the log. What a cursor yields aliases the

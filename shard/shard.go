@@ -36,8 +36,9 @@ type Options struct {
 type Shard struct {
 	log     *wal.Log
 	options Options
-	whole   bool     // the range is the whole hash space: nothing to check
-	limiter *limiter // nil without limits
+	whole   bool // the range is the whole hash space: nothing to check
+	gate    *gate
+	limiter atomic.Pointer[limiter] // nil without limits
 
 	// retired is why the log went away; set once, before the log is closed.
 	retired atomic.Pointer[failure.Error]
@@ -52,9 +53,11 @@ func New(log *wal.Log, o Options) *Shard {
 	if o.Clock == nil {
 		o.Clock = clock.System()
 	}
-	s := &Shard{log: log, options: o, gone: make(chan struct{}), whole: o.Range == record.SplitEvenly(1)[0]}
-	if o.Limits.enabled() {
-		s.limiter = newLimiter(o.Limits, o.Clock)
+	s := &Shard{log: log, options: o, gone: make(chan struct{}), gate: newGate(), whole: o.Range == record.SplitEvenly(1)[0]}
+	s.SetLimits(o.Limits)
+	if o.Closed {
+		_, _ = s.gate.shut(context.Background()) // nobody can be inside
+		s.gate.close()
 	}
 	return s
 }
@@ -68,9 +71,15 @@ func (s *Shard) Range() record.HashRange { return s.options.Range }
 // Created returns when the shard came to be.
 func (s *Shard) Created() time.Time { return s.options.Created }
 
-// Closed reports whether the shard refuses writes because its range belongs to
-// its children.
-func (s *Shard) Closed() bool { return s.options.Closed }
+// SetLimits replaces the write limits, from the next append on. The zero value is
+// no limits.
+func (s *Shard) SetLimits(l Limits) {
+	if l.enabled() {
+		s.limiter.Store(newLimiter(l, s.options.Clock))
+	} else {
+		s.limiter.Store(nil)
+	}
+}
 
 // Next returns the sequence number that the next record will get.
 func (s *Shard) Next() uint64 { return s.log.Next() }
@@ -99,10 +108,12 @@ func (s *Shard) Put(ctx context.Context, records []record.Record, p protocol.Pro
 		}
 		bytes += int64(len(records[i].PartitionKey) + len(records[i].Data))
 	}
-	if err := s.admit(len(records), bytes); err != nil {
+	if err := s.admit(ctx, len(records), bytes); err != nil {
 		return record.Range{}, err
 	}
+	defer s.gate.leave()
 	written, err := s.log.Append(ctx, records, p)
+	s.gate.note(written.Last) // also when only the waiting failed
 	return written, s.Explain(err)
 }
 
@@ -111,19 +122,22 @@ func (s *Shard) Put(ctx context.Context, records []record.Record, p protocol.Pro
 // copied before Stage returns. Staged batches get their places in the order of
 // the calls. The durability may strengthen what the log promises, never weaken
 // it. A staged batch must be waited for: that is where its failure shows. Stage
-// itself waits only while the log's buffers are full, for as long as ctx lets it.
+// itself waits only while the log's buffers are full, or the shard is suspended,
+// for as long as ctx lets it.
 func (s *Shard) Stage(ctx context.Context, payload []byte, count int, p protocol.Producer, d record.Durability) (wal.Pending, error) {
 	bytes, err := s.inspect(payload)
 	if err != nil {
 		return wal.Pending{}, err
 	}
-	if err := s.admit(count, bytes); err != nil {
+	if err := s.admit(ctx, count, bytes); err != nil {
 		return wal.Pending{}, err
 	}
+	defer s.gate.leave()
 	pending, err := s.log.Stage(ctx, payload, count, p, d)
 	if err != nil {
 		return wal.Pending{}, s.Explain(err)
 	}
+	s.gate.note(pending.Range.Last)
 	return pending, nil
 }
 
@@ -248,24 +262,30 @@ func (s *Shard) inspect(payload []byte) (int64, error) {
 	return bytes, nil
 }
 
-// admit refuses what the shard's state or its limits forbid.
-func (s *Shard) admit(records int, bytes int64) error {
-	if s.options.Closed {
+// admit refuses what the shard's state or its limits forbid. Who is admitted has to
+// leave the gate.
+func (s *Shard) admit(ctx context.Context, records int, bytes int64) error {
+	entered, err := s.gate.enter(ctx)
+	if err != nil {
+		return err
+	}
+	if !entered {
 		return s.closedShard()
 	}
-	if s.limiter == nil {
+	l := s.limiter.Load()
+	if l == nil {
 		return nil
 	}
-	wait := s.limiter.take(records, bytes)
+	wait := l.take(records, bytes)
 	if wait == 0 {
 		return nil
 	}
+	s.gate.leave()
 	s.throttledAppends.Add(1)
 	s.throttledRecords.Add(uint64(records))
-	err := s.failure(failure.Throttled, "rate exceeded: at most %d bytes and %d records a second",
-		s.options.Limits.BytesPerSecond, s.options.Limits.RecordsPerSecond)
-	err.RetryAfter = wait
-	return err
+	refused := s.failure(failure.Throttled, "rate exceeded: at most %d bytes and %d records a second", l.bytes.perSecond, l.records.perSecond)
+	refused.RetryAfter = wait
+	return refused
 }
 
 func (s *Shard) wrongShard(i int) error {

@@ -2,7 +2,6 @@ package stream
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/internal/vfs"
-	"github.com/millrace-io/millrace/record"
 )
 
 // The catalogue is a bbolt database. Its buckets, all frozen:
@@ -27,7 +25,6 @@ import (
 const (
 	catalogueFile   = "catalogue.db"
 	catalogueFormat = 1
-	rowVersion      = 1
 
 	// lockPatience is how long opening waits for another process; the log
 	// directory's lock has usually refused it before.
@@ -44,60 +41,6 @@ var (
 	keyStreamCounter = []byte("stream")
 	keyLogCounter    = []byte("log")
 )
-
-// state is where a stream is between creation and deletion.
-type state string
-
-const (
-	stateCreating state = "creating"
-	stateActive   state = "active"
-	stateDeleting state = "deleting"
-)
-
-// row is one stream as the catalogue keeps it. Times are Unix nanoseconds,
-// durations nanoseconds.
-type row struct {
-	Version        int           `json:"version"`
-	ID             uint64        `json:"id"`
-	Name           string        `json:"name"`
-	State          state         `json:"state"`
-	Created        int64         `json:"created"`
-	Durability     string        `json:"durability"`
-	SyncInterval   time.Duration `json:"sync_interval"`
-	RetentionTime  time.Duration `json:"retention_time"`
-	RetentionBytes int64         `json:"retention_bytes"`
-	EnforceLimits  bool          `json:"enforce_limits,omitempty"`
-	// Shards is indexed by shard id and only grows.
-	Shards []shardRow `json:"shards"`
-}
-
-// shardRow is one shard. The hash keys are decimal.
-type shardRow struct {
-	ID      record.ShardID   `json:"id"`
-	Log     uint64           `json:"log"`
-	Start   string           `json:"start"`
-	End     string           `json:"end"`
-	Created int64            `json:"created"`
-	Closed  bool             `json:"closed,omitempty"`
-	Parents []record.ShardID `json:"parents,omitempty"`
-}
-
-func (s shardRow) hashRange() (record.HashRange, error) {
-	start, err := record.ParseHashKey(s.Start)
-	if err != nil {
-		return record.HashRange{}, err
-	}
-	end, err := record.ParseHashKey(s.End)
-	return record.HashRange{Start: start, End: end}, err
-}
-
-func (r *row) logs() []uint64 {
-	logs := make([]uint64, len(r.Shards))
-	for i := range r.Shards {
-		logs[i] = r.Shards[i].Log
-	}
-	return logs
-}
 
 // catalogue is the database. Every change is one transaction, durable when the
 // method returns.
@@ -200,29 +143,6 @@ func (c *catalogue) load() ([]*row, error) {
 	return rows, err
 }
 
-func decodeRow(name, value []byte) (*row, error) {
-	// The version comes first and alone: a newer row need not parse otherwise.
-	var head struct {
-		Version int `json:"version"`
-	}
-	if err := json.Unmarshal(value, &head); err != nil {
-		return nil, failure.Wrap(failure.Corrupt, fmt.Sprintf("stream: catalogue row %q", name), err)
-	}
-	if err := checkVersion(fmt.Sprintf("row %q version", name), head.Version, rowVersion); err != nil {
-		return nil, err
-	}
-	r := new(row)
-	if err := json.Unmarshal(value, r); err != nil {
-		return nil, failure.Wrap(failure.Corrupt, fmt.Sprintf("stream: catalogue row %q", name), err)
-	}
-	for i := range r.Shards {
-		if r.Shards[i].ID != record.ShardID(i) {
-			return nil, failure.New(failure.Corrupt, "stream: catalogue", "row %q: shard %d stands at place %d", name, r.Shards[i].ID, i)
-		}
-	}
-	return r, nil
-}
-
 // skipLogs makes sure that no log id up to last is given out, which matters only
 // when the catalogue is older than the logs.
 func (c *catalogue) skipLogs(last uint64) error {
@@ -249,10 +169,8 @@ func (c *catalogue) reserve(r *row) error {
 			return err
 		}
 		r.ID = streamID(number)
-		for i := range r.Shards {
-			if r.Shards[i].Log, err = advance(counters, keyLogCounter); err != nil {
-				return err
-			}
+		if err := numberLogs(counters, r.Shards); err != nil {
+			return err
 		}
 		if err := tx.Bucket(bucketIDs).Put(binary.BigEndian.AppendUint64(nil, r.ID), []byte(r.Name)); err != nil {
 			return err
@@ -278,16 +196,43 @@ func streamID(number uint64) uint64 {
 	return number&(1<<32-1) | uint64(rand.Uint32N(1<<21))<<32
 }
 
-// setState moves a stream to its next state.
-func (c *catalogue) setState(r *row, next state) error {
-	return c.database.Update(func(tx *bbolt.Tx) error {
-		changed := *r
-		changed.State = next
-		if err := putRow(tx.Bucket(bucketStreams), &changed); err != nil {
+// numberLogs gives shards the ids of their logs.
+func numberLogs(counters *bbolt.Bucket, shards []shardRow) (err error) {
+	for i := range shards {
+		if shards[i].Log, err = advance(counters, keyLogCounter); err != nil {
 			return err
 		}
-		tx.OnCommit(func() { r.State = next })
-		return nil
+	}
+	return nil
+}
+
+// setState moves a stream to its next state.
+func (c *catalogue) setState(r *row, next state) error {
+	changed := r.copy()
+	changed.State = next
+	return c.replace(r, changed)
+}
+
+// replace stores the changed row in place of r, and changes r to it when that is
+// done. After an error it may be done all the same.
+func (c *catalogue) replace(r, changed *row) error {
+	return c.database.Update(func(tx *bbolt.Tx) error {
+		tx.OnCommit(func() { *r = *changed })
+		return putRow(tx.Bucket(bucketStreams), changed)
+	})
+}
+
+// intend stores the intent to add shards to a stream, and gives them the ids of
+// their logs.
+func (c *catalogue) intend(r *row, shards []shardRow) error {
+	return c.database.Update(func(tx *bbolt.Tx) error {
+		if err := numberLogs(tx.Bucket(bucketCounters), shards); err != nil {
+			return err
+		}
+		changed := r.copy()
+		changed.Intent = shards
+		tx.OnCommit(func() { *r = *changed })
+		return putRow(tx.Bucket(bucketStreams), changed)
 	})
 }
 
@@ -302,14 +247,6 @@ func (c *catalogue) remove(r *row) error {
 }
 
 func (c *catalogue) close() error { return c.database.Close() }
-
-func putRow(streams *bbolt.Bucket, r *row) error {
-	value, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("stream: encode row %q: %w", r.Name, err)
-	}
-	return streams.Put([]byte(r.Name), value)
-}
 
 // advance returns the next number of a counter.
 func advance(counters *bbolt.Bucket, key []byte) (uint64, error) {

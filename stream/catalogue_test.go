@@ -87,7 +87,7 @@ func TestRowsThatCannotBe(t *testing.T) {
 		"no number":    {change(func(r *row) { r.Shards[1].End = "x" }), failure.Corrupt},
 		"durability":   {change(func(r *row) { r.Durability = "hopeful" }), failure.Corrupt},
 		"out of place": {change(func(r *row) { r.Shards[1].ID = 2 }), failure.Corrupt},
-		"newer":        {change(func(r *row) { r.Version = 2 }), failure.NewerVersion},
+		"newer":        {change(func(r *row) { r.Version = 3 }), failure.NewerVersion},
 		"version 0":    {change(func(r *row) { r.Version = 0 }), failure.Corrupt},
 	}
 	for name, c := range cases {
@@ -125,7 +125,7 @@ func FuzzRow(f *testing.F) {
 		}
 		for _, key := range []record.HashKey{{}, {Hi: 1 << 63}, record.HashKeyMax} {
 			id := opened.Route(key)
-			if o := opened.shards[id].options; !o.Range.Contains(key) || o.Closed {
+			if o := opened.view.Load().shards[id].options; !o.Range.Contains(key) || o.Closed {
 				t.Fatalf("%v goes to %v of %v", key, id, o.Range)
 			}
 		}

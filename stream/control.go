@@ -3,8 +3,8 @@ package stream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/record"
@@ -27,8 +27,7 @@ func (s *Store) Create(ctx context.Context, c Config) (*Stream, error) {
 		return nil, alreadyExists(c.Name)
 	}
 	if s.shards+c.Shards > s.options.ShardsMax {
-		return nil, failure.New(failure.InvalidArgument, "stream: create",
-			"%d more shards would exceed the limit of %d; there are %d", c.Shards, s.options.ShardsMax, s.shards)
+		return nil, s.errShardLimit("stream: create", c.Name, c.Shards, s.shards, s.options.ShardsMax)
 	}
 	r := s.newRow(c)
 	if err := s.catalogue.reserve(r); err != nil {
@@ -55,6 +54,14 @@ func (s *Store) Create(ctx context.Context, c Config) (*Stream, error) {
 	return created, nil
 }
 
+// errShardLimit refuses shards beyond a limit.
+func (s *Store) errShardLimit(operation, stream string, more, now, limit int) error {
+	return &failure.Error{
+		Kind: failure.InvalidArgument, Operation: operation, Stream: stream, Err: ErrShardLimit,
+		Detail: fmt.Sprintf("%d more beside %d, the limit is %d", more, now, limit),
+	}
+}
+
 func alreadyExists(name string) error {
 	err := failure.New(failure.AlreadyExists, "stream: create", "the name is taken")
 	err.Stream = name
@@ -65,7 +72,6 @@ func alreadyExists(name string) error {
 func (s *Store) newRow(c Config) *row {
 	now := s.options.Clock.Now().UnixNano()
 	r := &row{
-		Version:        rowVersion,
 		Name:           c.Name,
 		State:          stateCreating,
 		Created:        now,
@@ -76,12 +82,7 @@ func (s *Store) newRow(c Config) *row {
 		EnforceLimits:  c.EnforceLimits,
 	}
 	for i, part := range record.SplitEvenly(c.Shards) {
-		r.Shards = append(r.Shards, shardRow{
-			ID:      record.ShardID(i),
-			Start:   part.Start.String(),
-			End:     part.End.String(),
-			Created: now,
-		})
+		r.Shards = append(r.Shards, newShardRow(record.ShardID(i), part, now))
 	}
 	return r
 }
@@ -92,9 +93,10 @@ func (s *Store) build(r *row) (*Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	parallel(len(created.shards), func(i int) { s.openShard(created, i) })
-	for i := range created.shards {
-		if err := created.shards[i].err; err != nil {
+	v := created.view.Load()
+	parallel(len(v.shards), func(i int) { s.openShard(v, i) })
+	for i := range v.shards {
+		if err := v.shards[i].err; err != nil {
 			return nil, err
 		}
 	}
@@ -136,7 +138,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 		return err
 	}
 	delete(s.rows, name)
-	s.shards -= len(r.Shards)
+	s.shards -= r.live()
 	if tell := s.options.Listener.StreamDeleted; tell != nil {
 		tell(name)
 	}
@@ -147,9 +149,10 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 func (s *Store) retire(gone *Stream) {
 	s.withdraw(gone)
 	reason := failure.New(failure.NotFound, "stream", "the stream was deleted")
-	reason.Stream = gone.config.Name
-	for i := range gone.shards {
-		if opened := gone.shards[i].shard; opened != nil {
+	reason.Stream = gone.name
+	v := gone.view.Load()
+	for i := range v.shards {
+		if opened := v.shards[i].shard; opened != nil {
 			opened.Retire(reason)
 		}
 	}
@@ -158,17 +161,31 @@ func (s *Store) retire(gone *Stream) {
 // erase removes the logs of a row that is being created or deleted, as many as
 // there are, and then the row.
 func (s *Store) erase(r *row) error {
+	if err := s.removeLogs(r.logs()); err != nil {
+		return err
+	}
+	return s.catalogue.remove(r)
+}
+
+// removeLogs removes those of the given logs that exist.
+func (s *Store) removeLogs(logs []uint64) error {
+	if len(logs) == 0 {
+		return nil
+	}
 	existing := s.logs.Logs()
-	owned := slices.DeleteFunc(r.logs(), func(id uint64) bool { return !slices.Contains(existing, id) })
+	owned := slices.DeleteFunc(slices.Clone(logs), func(id uint64) bool {
+		_, found := slices.BinarySearch(existing, id)
+		return !found
+	})
 	failed := make([]error, len(owned))
 	parallel(len(owned), func(i int) { failed[i] = s.logs.RemoveLog(owned[i]) })
 	if err := errors.Join(failed...); err != nil {
 		return err
 	}
-	for _, id := range r.logs() {
+	for _, id := range logs {
 		s.places.Delete(id)
 	}
-	return s.catalogue.remove(r)
+	return nil
 }
 
 // newStream makes the stream of a row, with its shards still to be opened.
@@ -177,9 +194,7 @@ func (s *Store) newStream(r *row) (*Stream, error) {
 	if err != nil {
 		return nil, failure.Wrap(failure.Corrupt, "stream: catalogue row "+r.Name, err)
 	}
-	created := &Stream{
-		id:      r.ID,
-		created: unixTime(r.Created),
+	v := &view{
 		config: Config{
 			Name:           r.Name,
 			Shards:         len(r.Shards),
@@ -192,26 +207,44 @@ func (s *Store) newStream(r *row) (*Stream, error) {
 		shards: make([]entry, len(r.Shards)),
 	}
 	for i, each := range r.Shards {
-		part, err := each.hashRange()
-		if err != nil {
-			return nil, failure.Wrap(failure.Corrupt, "stream: catalogue row "+r.Name, err)
+		if v.shards[i], err = s.newEntry(r, each); err != nil {
+			return nil, err
 		}
-		options := shard.Options{
-			Stream:  r.Name,
-			ID:      each.ID,
-			Range:   part,
-			Created: unixTime(each.Created),
-			Closed:  each.Closed,
-			Clock:   s.options.Clock,
-		}
-		if r.EnforceLimits {
-			options.Limits = s.options.Limits
-		}
-		created.shards[i] = entry{log: each.Log, options: options, parents: each.Parents, reads: new(reads)}
 	}
-	return created, created.layRoutes()
+	if err := v.layRoutes(); err != nil {
+		return nil, err
+	}
+	created := &Stream{id: r.ID, name: r.Name, created: unixTime(r.Created), catalogue: s.catalogue}
+	created.view.Store(v)
+	return created, nil
 }
 
-// reads counts what left a shard. It is apart from entry so that entries can
-// be moved.
-type reads struct{ records, bytes atomic.Uint64 }
+// newEntry makes the place of a shard that is still to be opened.
+func (s *Store) newEntry(of *row, r shardRow) (entry, error) {
+	part, err := r.hashRange()
+	if err != nil {
+		return entry{}, failure.Wrap(failure.Corrupt, "stream: catalogue row "+of.Name, err)
+	}
+	e := entry{
+		log: r.Log,
+		options: shard.Options{
+			Stream:  of.Name,
+			ID:      r.ID,
+			Range:   part,
+			Created: unixTime(r.Created),
+			Closed:  r.Closed,
+			Clock:   s.options.Clock,
+		},
+		parents: r.Parents, last: r.Last, expired: r.Expired, reads: new(reads),
+	}
+	if of.EnforceLimits {
+		e.options.Limits = s.options.Limits
+	}
+	if r.Closed {
+		e.closedAt = unixTime(r.ClosedAt)
+	}
+	if r.Expired {
+		e.err = errExpired(of.Name, r.ID)
+	}
+	return e, nil
+}

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"path/filepath"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -28,7 +29,7 @@ func ReadPlaces(dir string) (map[uint64]Place, error) {
 	}
 	places := make(map[uint64]Place)
 	for _, r := range rows {
-		for _, s := range r.Shards {
+		for _, s := range slices.Concat(r.Shards, r.Intent) {
 			places[s.Log] = Place{r.Name, s.ID}
 		}
 	}

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/millrace-io/millrace/failure"
@@ -35,22 +36,38 @@ const (
 	bufferBytesMax = 4 << 20
 )
 
+// reroutesMax bounds how often records that met a closed shard are routed again:
+// how many splits and merges one append may meet.
+const reroutesMax = 16
+
 // Put appends one record and returns when it is as durable as the stream
 // promises.
 func (s *Stream) Put(ctx context.Context, r record.Record) (Position, error) {
 	if err := protocol.CheckRecord(r); err != nil {
 		return Position{}, err
 	}
-	id := s.Route(r.Hash())
-	to, err := s.Shard(id)
-	if err != nil {
-		return Position{}, err
+	hash := r.Hash()
+	for tries := 0; ; tries++ {
+		v := s.view.Load()
+		id := v.route(hash)
+		to, err := v.shard(id)
+		if err != nil {
+			return Position{}, err
+		}
+		written, err := to.Put(ctx, []record.Record{r}, protocol.Producer{})
+		if err == nil {
+			return Position{Shard: id, Sequence: written.First, Time: written.Time}, nil
+		}
+		if !s.moved(v, err) || tries == reroutesMax {
+			return Position{}, err
+		}
 	}
-	written, err := to.Put(ctx, []record.Record{r}, protocol.Producer{})
-	if err != nil {
-		return Position{}, err
-	}
-	return Position{Shard: id, Sequence: written.First, Time: written.Time}, nil
+}
+
+// moved reports whether err came of a shard that was closed after v was loaded. The
+// shards that follow it are published by the time it says so.
+func (s *Stream) moved(v *view, err error) bool {
+	return errors.Is(err, failure.WrongShard) && s.view.Load() != v
 }
 
 // PutBatch appends records to the shards that own them, all shards at once, and
@@ -58,24 +75,39 @@ func (s *Stream) Put(ctx context.Context, r record.Record) (Position, error) {
 // Records of one shard keep their order; when one cannot be written, those of
 // the same shard behind it in the batch are not written either. The error is
 // that of ctx, in which case records whose result says so may still be written.
+//
+// A shard that is split or merged meanwhile costs no record and no order: what it
+// did not take any more goes to its children.
 func (s *Stream) PutBatch(ctx context.Context, records []record.Record) ([]Result, error) {
 	b := batches.Get().(*batch)
 	defer b.release()
 	results := make([]Result, len(records))
-	b.group(s, records, results)
-	for _, id := range b.touched {
-		b.stage(ctx, s, id, records, results)
+	b.check(records, results)
+	for tries := 0; len(b.homeless) > 0; tries++ {
+		v := s.view.Load()
+		for _, id := range b.group(v, records) {
+			rest, err := b.stage(ctx, v, id, records)
+			switch {
+			case err == nil:
+			case s.moved(v, err) && tries < reroutesMax:
+				b.homeless = append(b.homeless, rest...)
+			default:
+				fail(results, rest, err)
+			}
+		}
 	}
 	return results, b.wait(ctx, results)
 }
 
-// batch is the reusable memory of one PutBatch.
+// batch is the reusable memory of one PutBatch. Records are known by their index.
 type batch struct {
-	members [][]int          // by shard: indexes into the records, in order
-	touched []record.ShardID // shards with members, in order of first use
-	chunk   []record.Record
-	payload []byte
-	staged  []staged
+	// homeless are to be routed. Those of one hash key are in order.
+	homeless []int
+	members  [][]int          // by shard: in order
+	touched  []record.ShardID // shards with members, in order of first use
+	chunk    []record.Record
+	payload  []byte
+	staged   []staged
 }
 
 // staged is a chunk on its way: the members of one shard from first to last.
@@ -83,7 +115,7 @@ type staged struct {
 	shard   *shard.Shard
 	id      record.ShardID
 	pending wal.Pending
-	members []int
+	members []int // shares memory with batch.members
 }
 
 var batches = sync.Pool{New: func() any { return new(batch) }}
@@ -94,43 +126,54 @@ func (b *batch) release() {
 	}
 	clear(b.chunk[:cap(b.chunk)]) // do not keep the caller's records alive
 	clear(b.staged)
-	b.touched, b.staged, b.chunk = b.touched[:0], b.staged[:0], b.chunk[:0]
+	b.touched, b.staged, b.chunk, b.homeless = b.touched[:0], b.staged[:0], b.chunk[:0], b.homeless[:0]
 	if cap(b.payload) > bufferBytesMax {
 		b.payload = nil
 	}
 	batches.Put(b)
 }
 
-// group sorts the records by shard; those beyond a limit get their result.
-func (b *batch) group(s *Stream, records []record.Record, results []Result) {
-	if missing := len(s.shards) - len(b.members); missing > 0 {
-		b.members = append(b.members, make([][]int, missing)...)
-	}
+// check takes in the records; those beyond a limit get their result.
+func (b *batch) check(records []record.Record, results []Result) {
 	for i := range records {
 		if err := protocol.CheckRecord(records[i]); err != nil {
 			results[i].Err = err
-			continue
+		} else {
+			b.homeless = append(b.homeless, i)
 		}
-		id := s.Route(records[i].Hash())
+	}
+}
+
+// group sorts the homeless by shard and returns the shards. None of them has been
+// returned before: who was turned away by a shard that is closed goes to shards
+// that are younger.
+func (b *batch) group(v *view, records []record.Record) []record.ShardID {
+	if missing := len(v.shards) - len(b.members); missing > 0 {
+		b.members = append(b.members, make([][]int, missing)...)
+	}
+	before := len(b.touched)
+	for _, i := range b.homeless {
+		id := v.route(records[i].Hash())
 		if len(b.members[id]) == 0 {
 			b.touched = append(b.touched, id)
 		}
 		b.members[id] = append(b.members[id], i)
 	}
+	b.homeless = b.homeless[:0]
+	return b.touched[before:]
 }
 
-// stage hands the records of one shard to its log in chunks.
-func (b *batch) stage(ctx context.Context, s *Stream, id record.ShardID, records []record.Record, results []Result) {
-	members := b.members[id]
-	to, err := s.Shard(id)
-	for len(members) > 0 {
-		if err != nil {
-			fail(results, members, err)
-			return
-		}
+// stage hands the records of one shard to its log in chunks. Those that an error
+// leaves behind are returned with it.
+func (b *batch) stage(ctx context.Context, v *view, id record.ShardID, records []record.Record) (rest []int, err error) {
+	to, err := v.shard(id)
+	if err != nil {
+		return b.members[id], err
+	}
+	for rest = b.members[id]; len(rest) > 0; {
 		count, bytes := 0, 0
 		b.chunk = b.chunk[:0]
-		for _, i := range members {
+		for _, i := range rest {
 			size := protocol.RecordSizeMax(records[i])
 			if count > 0 && (bytes+size > chunkBytes || count == record.BatchRecordsMax) {
 				break
@@ -139,14 +182,14 @@ func (b *batch) stage(ctx context.Context, s *Stream, id record.ShardID, records
 			count, bytes = count+1, bytes+size
 		}
 		b.payload = protocol.AppendBatch(b.payload[:0], b.chunk, protocol.Producer{})
-		var pending wal.Pending
-		pending, err = to.Stage(ctx, b.payload, count, protocol.Producer{}, record.None)
+		pending, err := to.Stage(ctx, b.payload, count, protocol.Producer{}, record.None)
 		if err != nil {
-			continue
+			return rest, err
 		}
-		b.staged = append(b.staged, staged{shard: to, id: id, pending: pending, members: members[:count]})
-		members = members[count:]
+		b.staged = append(b.staged, staged{shard: to, id: id, pending: pending, members: rest[:count]})
+		rest = rest[count:]
 	}
+	return nil, nil
 }
 
 // wait collects the results of all chunks.

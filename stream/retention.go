@@ -49,14 +49,15 @@ func (s *Store) EnforceRetention(ctx context.Context) error {
 	var failed []error
 	now := s.options.Clock.Now()
 	for _, each := range s.all() {
-		for i := range each.shards {
+		v := each.view.Load()
+		for i := range v.shards {
 			if err := ctx.Err(); err != nil {
 				return errors.Join(append(failed, err)...)
 			}
-			if err := each.shards[i].trim(ctx, each.config, now); err != nil {
+			if err := v.shards[i].trim(ctx, v.config, now); err != nil {
 				failed = append(failed, err)
 				if tell := s.options.Listener.RetentionFailed; tell != nil {
-					tell(each.config.Name, each.shards[i].options.ID, err)
+					tell(v.config.Name, v.shards[i].options.ID, err)
 				}
 			}
 		}

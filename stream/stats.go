@@ -35,11 +35,14 @@ type ShardStats struct {
 func (s *Store) Stats() Stats {
 	stats := Stats{OrphanLogs: len(s.orphans)}
 	for _, each := range s.all() {
-		of := StreamStats{Name: each.config.Name, Durability: each.config.Durability}
-		for i := range each.shards {
-			at := &each.shards[i]
+		v := each.view.Load()
+		of := StreamStats{Name: v.config.Name, Durability: v.config.Durability}
+		for i := range v.shards {
+			at := &v.shards[i]
 			if at.shard == nil {
-				stats.Unavailable++
+				if !at.expired {
+					stats.Unavailable++
+				}
 				continue
 			}
 			of.Shards = append(of.Shards, ShardStats{

@@ -96,6 +96,9 @@ func (s *Store) recover() error {
 			}
 			continue
 		}
+		if err := s.settle(r); err != nil {
+			return err
+		}
 		active = append(active, r)
 	}
 	for id := range unclaimed {
@@ -114,8 +117,8 @@ func (s *Store) recover() error {
 // waits for its device.
 func (s *Store) openRows(rows []*row) error {
 	type opening struct {
-		stream *Stream
-		shard  int
+		view  *view
+		shard int
 	}
 	var openings []opening
 	for _, r := range rows {
@@ -124,26 +127,34 @@ func (s *Store) openRows(rows []*row) error {
 			return err
 		}
 		for i := range r.Shards {
-			openings = append(openings, opening{opened, i})
+			if !r.Shards[i].Expired {
+				openings = append(openings, opening{opened.view.Load(), i})
+			}
 		}
 		s.rows[r.Name] = r
-		s.shards += len(r.Shards)
+		s.shards += r.live()
 		s.publish(opened)
 	}
 	parallel(len(openings), func(i int) {
-		s.openShard(openings[i].stream, openings[i].shard)
+		s.openShard(openings[i].view, openings[i].shard)
 	})
 	return nil
 }
 
-// openShard opens one shard, or leaves the reason why not in its place.
-func (s *Store) openShard(of *Stream, i int) {
+// settle finishes what a crash, or a failure, left of the changes of a stream's
+// shards: it undoes an intent and removes the logs of expired shards.
+func (s *Store) settle(r *row) error {
+	if err := s.removeLogs(r.expiredLogs()); err != nil {
+		return err
+	}
+	return s.abandon(r)
+}
+
+// openShard opens one shard of a view that nobody else sees yet, or leaves the
+// reason why not in its place.
+func (s *Store) openShard(of *view, i int) {
 	entry := &of.shards[i]
-	s.places.Store(entry.log, Place{of.config.Name, entry.options.ID})
-	log, err := s.logs.OpenLog(entry.log, wal.LogOptions{
-		Durability:   of.config.Durability,
-		SyncInterval: of.config.SyncInterval,
-	})
+	log, err := s.openLog(&of.config, entry.log, entry.options.ID)
 	if err == nil {
 		entry.shard = shard.New(log, entry.options)
 		return
@@ -160,11 +171,17 @@ func (s *Store) openShard(of *Stream, i int) {
 	}
 }
 
+// openLog opens the log of a shard.
+func (s *Store) openLog(c *Config, log uint64, id record.ShardID) (*wal.Log, error) {
+	s.places.Store(log, Place{c.Name, id})
+	return s.logs.OpenLog(log, wal.LogOptions{Durability: c.Durability, SyncInterval: c.SyncInterval})
+}
+
 // publish makes a stream visible to lookups.
 func (s *Store) publish(opened *Stream) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	name := opened.config.Name
+	name := opened.name
 	s.byName[name], s.byID[opened.id] = opened, opened
 	if at, found := slices.BinarySearch(s.names, name); !found {
 		s.names = slices.Insert(s.names, at, name)
@@ -175,7 +192,7 @@ func (s *Store) publish(opened *Stream) {
 func (s *Store) withdraw(gone *Stream) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	name := gone.config.Name
+	name := gone.name
 	delete(s.byName, name)
 	delete(s.byID, gone.id)
 	if at, found := slices.BinarySearch(s.names, name); found {
@@ -243,8 +260,9 @@ func (s *Store) OrphanLogs() []uint64 { return slices.Clone(s.orphans) }
 func (s *Store) Damage() []error {
 	var damage []error
 	for _, each := range s.all() {
-		for i := range each.shards {
-			if err := each.shards[i].fault(); err != nil {
+		v := each.view.Load()
+		for i := range v.shards {
+			if err := v.shards[i].fault(); err != nil {
 				damage = append(damage, err)
 			}
 		}
@@ -253,10 +271,14 @@ func (s *Store) Damage() []error {
 }
 
 func (e *entry) fault() error {
-	if e.shard == nil {
+	switch {
+	case e.expired:
+		return nil
+	case e.shard == nil:
 		return e.err
+	default:
+		return e.shard.Err()
 	}
-	return e.shard.Err()
 }
 
 // all returns the streams in the order of their names.
@@ -285,8 +307,9 @@ func (s *Store) Close() error {
 	s.closed = true
 	var shards []*shard.Shard
 	for _, each := range s.all() {
-		for i := range each.shards {
-			if opened := each.shards[i].shard; opened != nil {
+		v := each.view.Load()
+		for i := range v.shards {
+			if opened := v.shards[i].shard; opened != nil {
 				shards = append(shards, opened)
 			}
 		}
