@@ -235,8 +235,9 @@ func (p *Producer) release(size int) {
 }
 
 // enqueue puts a record into its lane's filling batch, which is sealed when it
-// has limit bytes. The caller holds the mutex and has reserved size bytes.
-func (p *Producer) enqueue(l *lane, r *record.Record, size int, c completion, limit int) {
+// has limit bytes, and returns the batch. The caller holds the mutex and has
+// reserved size bytes.
+func (p *Producer) enqueue(l *lane, r *record.Record, size int, c completion, limit int) *batch {
 	if b := l.filling; b != nil && (b.size+size > limit || len(b.records) == record.BatchRecordsMax) {
 		l.seal()
 		p.signal()
@@ -245,11 +246,13 @@ func (p *Producer) enqueue(l *lane, r *record.Record, size int, c completion, li
 		l.filling = p.newBatch(l)
 		p.signal()
 	}
-	l.filling.add(r, size, c)
-	if l.filling.size >= limit {
+	b := l.filling
+	b.add(r, size, c)
+	if b.size >= limit {
 		l.seal()
 		p.signal()
 	}
+	return b
 }
 
 // seal makes the filling batch, if any, ready to be sent. The caller holds the

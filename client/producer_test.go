@@ -362,6 +362,38 @@ func TestProducerFollowsRecreatedStream(t *testing.T) {
 	})
 }
 
+// TestFlushWaitsForReroutedRecords sends records to a stream that is not the same
+// any more, in batches that are full at once: they are older than the flush
+// wherever they go.
+func TestFlushWaitsForReroutedRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake(t)
+		f.create("orders", 2)
+		c := connect(t, f)
+		p, err := c.NewProducer(t.Context(), "orders", client.WithBatchBytes(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.create("orders", 3)
+		o := newOutcomes()
+		produced, err := produce(t.Context(), p, 20, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		o.mutex.Lock()
+		if len(o.results) != len(produced) {
+			t.Errorf("%d of %d records have a result", len(o.results), len(produced))
+		}
+		o.mutex.Unlock()
+		if err := p.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // TestProducerBackPressure fills the buffer while the server is away.
 func TestProducerBackPressure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

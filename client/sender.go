@@ -399,12 +399,10 @@ func (p *Producer) scatter(b *batch) *batch {
 			left.add(r, size, b.completions[i])
 			continue
 		}
-		p.enqueue(p.lanes[shard], r, size, b.completions[i], p.options.batchBytes)
-		if filling := p.lanes[shard].filling; filling != nil {
-			filling.generation = min(filling.generation, b.generation)
-			if b.opened.Before(filling.opened) {
-				filling.opened = b.opened
-			}
+		next := p.enqueue(p.lanes[shard], r, size, b.completions[i], p.options.batchBytes)
+		next.generation = min(next.generation, b.generation)
+		if b.opened.Before(next.opened) {
+			next.opened = b.opened
 		}
 	}
 	if len(left.records) == 0 {
