@@ -62,7 +62,7 @@ func (l *lane) renew() {
 // number gives a batch the next sequences of the lane.
 func (l *lane) number(b *batch) {
 	b.producer, b.encoded = l.producer, false
-	l.producer.Sequence += uint32(len(b.records))
+	l.producer.Sequence += uint32(len(b.stored()))
 }
 
 // idle reports whether the lane holds no records. The caller holds the
@@ -93,6 +93,8 @@ type batch struct {
 	lane        *lane
 	records     []record.Record
 	completions []completion
+	// aggregates go in place of the records if the producer makes some.
+	aggregates aggregates
 	// size is an upper bound of the encoded batch, and what the batch takes of
 	// the producer's buffer.
 	size int
@@ -133,13 +135,13 @@ func (b *batch) encode(number uint32, durability protocol.DurabilityRequest) {
 		if need := protocol.AppendHeadBytes + b.size; cap(b.message) < need {
 			b.message = make([]byte, 0, need)
 		}
-		b.message = protocol.AppendBatch(b.message[:protocol.AppendHeadBytes], b.records, b.producer)
+		b.message = protocol.AppendBatch(b.message[:protocol.AppendHeadBytes], b.stored(), b.producer)
 		b.crc = protocol.Checksum(0, b.message[protocol.AppendHeadBytes:])
 		b.encoded = true
 	}
 	head := protocol.Append{
 		StreamID: b.lane.routing.stream, Shard: b.lane.shard.ID, CRC: b.crc,
-		Count: uint16(len(b.records)), Durability: durability,
+		Count: uint16(len(b.stored())), Durability: durability,
 	}
 	head.AppendTo(b.message[:0], number, len(b.message)-protocol.AppendHeadBytes)
 }
@@ -151,9 +153,9 @@ func (b *batch) receive(message protocol.Message) bool {
 	if err == nil {
 		err = ack.Parse(message)
 	}
-	if err == nil && ack.Last-ack.First+1 != uint64(len(b.records)) {
+	if err == nil && ack.Last-ack.First+1 != uint64(len(b.stored())) {
 		err = failure.New(failure.Malformed, "client: receive",
-			"sequences %d to %d for %d records", ack.First, ack.Last, len(b.records))
+			"sequences %d to %d for %d records", ack.First, ack.Last, len(b.stored()))
 	}
 	b.owner.answered(event{batch: b, acked: ack.Range(), err: err})
 	return true

@@ -9,6 +9,7 @@ import (
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/record/kpl"
 )
 
 // Option configures a [Client].
@@ -69,6 +70,7 @@ type producerOptions struct {
 	bufferBytes int
 	inFlight    int
 	durability  *record.Durability
+	aggregation *kpl.Options
 }
 
 func defaultProducerOptions() producerOptions {

@@ -11,6 +11,7 @@ import (
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/record/kpl"
 )
 
 // Result is what became of one record.
@@ -41,6 +42,8 @@ type Producer struct {
 	wake chan struct{}
 	// spareEvents is the sender's other buffer of events.
 	spareEvents []event
+	// aggregator is the sender's too; nil without WithAggregation.
+	aggregator *kpl.Aggregator
 
 	// routing is the current shard map. It is stored under the mutex, and read
 	// without it to hash keys outside.
@@ -83,6 +86,9 @@ func (c *Client) NewProducer(ctx context.Context, stream string, settings ...Pro
 	}
 	if d := p.options.durability; d != nil {
 		p.durability = protocol.RequireDurability(*d)
+	}
+	if o := p.options.aggregation; o != nil {
+		p.aggregator = kpl.NewAggregator(*o)
 	}
 	description, err := c.DescribeStream(ctx, stream)
 	if err != nil {

@@ -148,19 +148,18 @@ func (p *Producer) complete(b *batch, err error) {
 	result := Result{Err: err}
 	if err == nil {
 		result.Position = Position{
-			Shard: b.lane.shard.ID, Sequence: b.acked.First, Time: b.acked.Time,
-			ShardCreated: b.lane.shard.Created.Unix(),
+			Shard: b.lane.shard.ID, Time: b.acked.Time, ShardCreated: b.lane.shard.Created.Unix(),
 		}
 	}
-	for _, c := range b.completions {
+	for i, c := range b.completions {
+		if err == nil {
+			result.Position.Sequence = b.acked.First + uint64(b.place(i))
+		}
 		switch {
 		case c.group != nil:
 			c.group.settle(c.index, result)
 		case c.notify != nil:
 			c.notify(result)
-		}
-		if err == nil {
-			result.Position.Sequence++
 		}
 	}
 	p.recycle(b)
@@ -180,6 +179,7 @@ func (p *Producer) recycle(b *batch) {
 	}
 	clear(b.records)
 	clear(b.completions)
+	b.aggregates.clear()
 	b.records, b.completions = b.records[:0], b.completions[:0]
 	b.lane, b.state, b.encoded, b.failed = nil, batchQueued, false, attempts{}
 	p.mutex.Lock()
@@ -228,6 +228,7 @@ func (p *Producer) fillWindow(r *round, l *lane) {
 		if b == nil {
 			return
 		}
+		p.aggregate(b)
 		l.number(b)
 		l.window = append(l.window, b)
 		p.transmit(r, b)
