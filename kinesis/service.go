@@ -95,9 +95,7 @@ func (k Codec[In, Out]) Write(c *Call, out *Out) error {
 		return nil
 	}
 	w := c.Writer()
-	if err := k.output.Encode(w, out); err != nil {
-		return fmt.Errorf("kinesis: encode the answer of %s: %w", c.Operation, err)
-	}
+	k.output.Encode(w, out)
 	c.Answer(w)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/kinesis/streams"
 	"github.com/millrace-io/millrace/server/native"
 	"github.com/millrace-io/millrace/stream"
 )
@@ -11,6 +12,8 @@ import (
 const (
 	// NativeAddressDefault is where the native protocol is served.
 	NativeAddressDefault = "127.0.0.1:4568"
+	// HTTPAddressDefault is where the API of AWS is served.
+	HTTPAddressDefault = "127.0.0.1:4567"
 	// AdminAddressDefault is where health, metrics and profiles are served.
 	AdminAddressDefault = "127.0.0.1:4569"
 )
@@ -24,9 +27,23 @@ type Config struct {
 	NativeAddress string
 	// AdminAddress is that of the admin listener. Default: AdminAddressDefault.
 	AdminAddress string
-	// Insecure allows addresses that are not loopback, although nobody is
-	// authenticated.
+	// HTTPAddress is that of the API of AWS, over HTTP/1.1 and HTTP/2, with TLS and without.
+	// Default: HTTPAddressDefault.
+	HTTPAddress string
+	// Insecure allows addresses that are not loopback for protocols that authenticate nobody,
+	// and lets the API of AWS believe any signature there.
 	Insecure bool
+	// Signatures has the API of AWS verify signatures on loopback as well. It does so
+	// everywhere else unless Insecure is set.
+	Signatures bool
+	// CertificateFile and KeyFile are the certificate of the API of AWS and its key, in PEM.
+	// Default: a self-signed one, made once and kept in the data directory.
+	CertificateFile, KeyFile string
+	// HostNames are names and addresses that clients know the server by: they are put into a
+	// self-signed certificate, and signatures for them are accepted behind a proxy.
+	HostNames []string
+	// Streams configure the API of AWS.
+	Streams streams.Options
 	// Store configures the streams. Its listeners are called as well as the log
 	// is written.
 	Store stream.Options
@@ -45,6 +62,18 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.NativeAddress == "" {
 		c.NativeAddress = NativeAddressDefault
+	}
+	if c.HTTPAddress == "" {
+		c.HTTPAddress = HTTPAddressDefault
+	}
+	if (c.CertificateFile == "") != (c.KeyFile == "") {
+		return c, failure.New(failure.InvalidArgument, "server: configure", "a certificate and its key go together")
+	}
+	if c.Streams.Clock == nil {
+		c.Streams.Clock = c.Store.Clock
+	}
+	if c.Streams.Account == "" {
+		c.Streams.Account = streams.AccountDefault
 	}
 	if c.AdminAddress == "" {
 		c.AdminAddress = AdminAddressDefault

@@ -12,6 +12,7 @@ type component string
 const (
 	componentStore  component = "store"
 	componentNative component = "native"
+	componentHTTP   component = "http"
 )
 
 // status is the state of a component.

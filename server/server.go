@@ -10,7 +10,10 @@ import (
 	"time"
 
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/kinesis/streams"
+	"github.com/millrace-io/millrace/server/access"
 	"github.com/millrace-io/millrace/server/native"
+	"github.com/millrace-io/millrace/server/web"
 	"github.com/millrace-io/millrace/stream"
 )
 
@@ -29,6 +32,10 @@ type Server struct {
 	mutex          sync.Mutex
 	store          *stream.Store  // guarded by mutex; nil until it is open
 	native         *native.Server // guarded by mutex; nil until it serves
+	keys           *access.Keys   // guarded by mutex; nil until the store is open
+	api            *streams.API   // guarded by mutex; nil until the store is open
+	http           *web.Server    // guarded by mutex; nil until it serves
+	httpListener   net.Listener   // guarded by mutex
 	nativeListener net.Listener   // guarded by mutex
 	adminListener  net.Listener   // guarded by mutex
 	admin          *http.Server   // guarded by mutex
@@ -62,7 +69,7 @@ func (s *Server) Start(ctx context.Context) error {
 		return failure.New(failure.Conflict, "server: start", "a server is started once")
 	}
 	s.state = stateStarted
-	for _, step := range []func(context.Context) error{s.startAdmin, s.openStore, s.startNative} {
+	for _, step := range []func(context.Context) error{s.startAdmin, s.openStore, s.startHTTP, s.startNative} {
 		err := ctx.Err()
 		if err == nil {
 			err = step(ctx)
@@ -119,17 +126,33 @@ func (s *Server) startNative(ctx context.Context) error {
 	return nil
 }
 
-// listen opens a listener, on loopback only unless the configuration waives it.
-func (s *Server) listen(ctx context.Context, address string) (net.Listener, error) {
+// listenHTTP opens the listener of the API of AWS, on any address. Where whoever connects is
+// trusted, open is true.
+func (s *Server) listenHTTP(ctx context.Context) (listener net.Listener, open bool, err error) {
+	listener, loopback, err := listen(ctx, s.config.HTTPAddress)
+	return listener, !s.config.Signatures && (loopback || s.config.Insecure), err
+}
+
+// listen opens a listener and reports whether only this machine can reach it.
+func listen(ctx context.Context, address string) (listener net.Listener, loopback bool, err error) {
 	var configuration net.ListenConfig
-	listener, err := configuration.Listen(ctx, "tcp", address)
+	listener, err = configuration.Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, failure.Wrap(failure.Unavailable, "listen on "+address, err)
+		return nil, false, failure.Wrap(failure.Unavailable, "listen on "+address, err)
 	}
 	// Asking the listener rather than the text settles names and wildcards. A
 	// connection that comes before this is never accepted.
 	at, ok := listener.Addr().(*net.TCPAddr)
-	if !s.config.Insecure && (!ok || !at.IP.IsLoopback()) {
+	return listener, ok && at.IP.IsLoopback(), nil
+}
+
+// listen opens a listener, on loopback only unless the configuration waives it.
+func (s *Server) listen(ctx context.Context, address string) (net.Listener, error) {
+	listener, loopback, err := listen(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	if !s.config.Insecure && !loopback {
 		refused := failure.New(failure.InvalidArgument, "listen on "+address,
 			"nobody is authenticated, so only loopback addresses are served unless Insecure is set")
 		return nil, errors.Join(refused, listener.Close())
@@ -166,6 +189,13 @@ func (s *Server) NativeAddress() string {
 	return addressOf(s.nativeListener)
 }
 
+// HTTPAddress returns the host and port of the API of AWS, "" before it listens.
+func (s *Server) HTTPAddress() string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return addressOf(s.httpListener)
+}
+
 // AdminAddress returns the host and port of the admin listener, "" before it
 // listens.
 func (s *Server) AdminAddress() string {
@@ -199,12 +229,21 @@ func (s *Server) stop(ctx context.Context) error {
 		return nil
 	}
 	s.mutex.Lock()
-	serving, store, admin := s.native, s.store, s.admin
+	serving, store, admin, api, served := s.native, s.store, s.admin, s.api, s.http
 	s.mutex.Unlock()
 	began := time.Now()
 	s.health.stop()
 	s.config.Logger.Info("stopping")
 	var failed []error
+	if api != nil {
+		api.Drain()
+	}
+	if served != nil {
+		failed = append(failed, served.Shutdown(ctx))
+	}
+	if api != nil {
+		failed = append(failed, api.Close())
+	}
 	if serving != nil {
 		failed = append(failed, serving.Shutdown(ctx))
 	}

@@ -46,6 +46,10 @@ one. The stream is demo, or what INITIALIZE_STREAMS names: orders:4,clicks:1.`,
 	flags.StringVar(&f.data, "data", "", "keep the records in this directory")
 	flags.StringVar(&f.nativeAddress, "addr", f.nativeAddress, "host and port of the native protocol; port 0 takes a free one")
 	flags.StringVar(&f.adminAddress, "admin-address", f.adminAddress, "host and port of health, metrics and profiles")
+	flags.StringVar(&f.httpAddress, "http-address", f.httpAddress, "host and port of the API of AWS, with TLS and without")
+	flags.StringVar(&f.account, "account", f.account, "account number in ARNs, twelve digits")
+	flags.BoolVar(&f.awsLimits, "aws-limits", false, "enforce the quotas of AWS")
+	flags.Var(&f.statusDelay, "status-delay", "how long streams show CREATING, UPDATING and DELETING")
 	flags.StringVar(&f.logLevel, "log-level", f.logLevel, "debug, info, warn or error")
 	fromEnvironment(flags, "addr")
 	return cmd
@@ -73,19 +77,20 @@ func (a *app) dev(f serveFlags) error {
 		if err := createSeeds(ctx, s.Store(), seeds); err != nil {
 			return err
 		}
-		_, err := fmt.Fprint(a.Out, banner(s.NativeAddress(), s.AdminAddress(), f.data+note, seeds[0].name))
+		_, err := fmt.Fprint(a.Out, banner(s.HTTPAddress(), s.NativeAddress(), s.AdminAddress(), f.data+note, seeds[0].name))
 		return err
 	})
 }
 
 // banner is what dev prints when it is ready: the words of the quick start.
-func banner(native, admin, data, streamName string) string {
+func banner(http, native, admin, data, streamName string) string {
 	flag := ""
 	if native != addrDefault {
 		flag = " --addr " + native
 	}
 	return fmt.Sprintf(`Millrace is ready.
 
+  API of AWS       http://%s (https too; any access key is taken)
   native protocol  %s
   health, metrics  http://%s
   records          %s
@@ -94,10 +99,10 @@ Try, in another terminal:
 
   echo hello | millrace put %s%s
   millrace tail %s%s
-  millrace stream ls%s
+  aws --endpoint-url http://%s kinesis list-streams
 
 Ctrl-C ends it.
-`, native, admin, data, streamName, flag, streamName, flag, flag)
+`, http, native, admin, data, streamName, flag, streamName, flag, http)
 }
 
 // parseSeeds reads name:shards,name:shards. The number may be left out, as may

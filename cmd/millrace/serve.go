@@ -12,6 +12,7 @@ import (
 	"github.com/millrace-io/millrace/internal/render"
 	"github.com/millrace-io/millrace/internal/terminal"
 	"github.com/millrace-io/millrace/internal/units"
+	"github.com/millrace-io/millrace/kinesis/streams"
 	"github.com/millrace-io/millrace/segment"
 	"github.com/millrace-io/millrace/server"
 	"github.com/millrace-io/millrace/wal"
@@ -22,6 +23,14 @@ type serveFlags struct {
 	data            string
 	nativeAddress   string
 	adminAddress    string
+	httpAddress     string
+	signatures      bool
+	certificate     string
+	key             string
+	hostNames       []string
+	account         string
+	awsLimits       bool
+	statusDelay     units.Duration
 	insecure        bool
 	shardMetrics    bool
 	backend         string
@@ -44,6 +53,9 @@ func defaultServeFlags() serveFlags {
 		data:            "data",
 		nativeAddress:   server.NativeAddressDefault,
 		adminAddress:    server.AdminAddressDefault,
+		httpAddress:     server.HTTPAddressDefault,
+		account:         streams.AccountDefault,
+		statusDelay:     units.Duration(500 * time.Millisecond),
 		backend:         "mmap",
 		segmentBytesMin: 4 * units.MiB,
 		segmentBytesMax: 256 * units.MiB,
@@ -69,7 +81,10 @@ standard error. On the first signal no more connections are accepted, what was
 read is answered, and the logs are synced and closed; the second one cuts
 connections off, and the logs are closed properly all the same.
 
-Nobody is authenticated yet, so addresses that are not loopback need --insecure.
+The API of AWS verifies signatures by the access keys of "millrace auth" wherever
+it can be reached from outside of this machine, and on loopback with --signatures.
+The other protocols authenticate nobody, so their addresses need --insecure if they
+are not loopback; it then also lets the API of AWS believe any signature.
 Every flag can be set by a variable: --segment-bytes-max is
 MILLRACE_SEGMENT_BYTES_MAX.`,
 		Example: "  millrace serve --data /var/lib/millrace --native-address 127.0.0.1:4568 --log-format json",
@@ -80,6 +95,14 @@ MILLRACE_SEGMENT_BYTES_MAX.`,
 	flags.StringVar(&f.data, "data", f.data, "directory of the streams; it is created if need be")
 	flags.StringVar(&f.nativeAddress, "native-address", f.nativeAddress, "host and port of the native protocol; port 0 takes a free one")
 	flags.StringVar(&f.adminAddress, "admin-address", f.adminAddress, "host and port of health, metrics and profiles")
+	flags.StringVar(&f.httpAddress, "http-address", f.httpAddress, "host and port of the API of AWS, with TLS and without")
+	flags.BoolVar(&f.signatures, "signatures", false, "verify signatures on loopback, too")
+	flags.StringVar(&f.certificate, "tls-certificate", "", "file of the certificate, PEM; default: a self-signed one in the data directory")
+	flags.StringVar(&f.key, "tls-key", "", "file of its key, PEM")
+	flags.StringSliceVar(&f.hostNames, "host-names", nil, "names that clients know the server by")
+	flags.StringVar(&f.account, "account", f.account, "account number in ARNs, twelve digits")
+	flags.BoolVar(&f.awsLimits, "aws-limits", false, "enforce the quotas of AWS")
+	flags.Var(&f.statusDelay, "status-delay", "how long streams show CREATING, UPDATING and DELETING")
 	flags.BoolVar(&f.insecure, "insecure", false, "serve addresses that are not loopback, although nobody is authenticated")
 	flags.BoolVar(&f.shardMetrics, "shard-metrics", false, "give metrics a label for the shard")
 	flags.StringVar(&f.backend, "backend", f.backend, "how segments are read: mmap or pread")
@@ -94,7 +117,8 @@ MILLRACE_SEGMENT_BYTES_MAX.`,
 	flags.Var(&f.shutdownTimeout, "shutdown-timeout", "how long connections may drain")
 	flags.StringVar(&f.logFormat, "log-format", f.logFormat, "text or json")
 	flags.StringVar(&f.logLevel, "log-level", f.logLevel, "debug, info, warn or error")
-	fromEnvironment(flags, "data", "native-address", "admin-address", "insecure", "shard-metrics", "backend", "segment-bytes-min",
+	fromEnvironment(flags, "data", "native-address", "admin-address", "http-address", "signatures", "tls-certificate", "tls-key", "host-names",
+		"account", "aws-limits", "status-delay", "insecure", "shard-metrics", "backend", "segment-bytes-min",
 		"segment-bytes-max", "segment-age-max", "syncs-max", "scrub-rate", "compress", "compress-after", "compress-rate", "shutdown-timeout", "log-format", "log-level")
 	addOutput(cmd, &f.format)
 	return cmd
@@ -102,6 +126,7 @@ MILLRACE_SEGMENT_BYTES_MAX.`,
 
 // endpoints is what serve prints when it is ready.
 type endpoints struct {
+	HTTP   string `json:"http_address"`
 	Native string `json:"native_address"`
 	Admin  string `json:"admin_address"`
 	Data   string `json:"data"`
@@ -110,9 +135,9 @@ type endpoints struct {
 // announce prints the endpoints.
 func (f *serveFlags) announce(a *app) func(context.Context, *server.Server) error {
 	return func(_ context.Context, s *server.Server) error {
-		at := endpoints{s.NativeAddress(), s.AdminAddress(), f.data}
+		at := endpoints{s.HTTPAddress(), s.NativeAddress(), s.AdminAddress(), f.data}
 		return render.Print(a.Out, f.format, at, func(bool) render.Tables {
-			return render.Tables{{Columns: []string{"NATIVE", "ADMIN", "DATA"}, Rows: [][]string{{at.Native, at.Admin, at.Data}}}}
+			return render.Tables{{Columns: []string{"HTTP", "NATIVE", "ADMIN", "DATA"}, Rows: [][]string{{at.HTTP, at.Native, at.Admin, at.Data}}}}
 		})
 	}
 }
@@ -127,9 +152,19 @@ func (f *serveFlags) config(a *app) (server.Config, error) {
 		DataDirectory: f.data,
 		NativeAddress: f.nativeAddress,
 		AdminAddress:  f.adminAddress,
+		HTTPAddress:   f.httpAddress,
+		Signatures:    f.signatures,
+		HostNames:     f.hostNames,
+		Streams:       streams.Options{Account: f.account, EnforceLimits: f.awsLimits, StatusDelay: time.Duration(f.statusDelay)},
 		Insecure:      f.insecure,
+
+		CertificateFile: f.certificate,
+		KeyFile:         f.key,
 		ShardMetrics:  f.shardMetrics,
 		Logger:        logger,
+	}
+	if config.Streams.StatusDelay == 0 {
+		config.Streams.StatusDelay = -1 // none
 	}
 	switch f.backend {
 	case "mmap":

@@ -52,7 +52,10 @@ func (a *API) describeLimits(ctx context.Context, c *kinesis.Call, _ *DescribeLi
 
 func (a *API) accountSettings() (account, error) {
 	var settings account
-	value, found := a.store.Documents().Get(accountKey)
+	value, found, err := a.store.Documents().Get(accountKey)
+	if err != nil {
+		return settings, err
+	}
 	if found {
 		if err := json.Unmarshal(value, &settings); err != nil {
 			return settings, failure.Wrap(failure.Corrupt, "streams: account settings", err)

@@ -53,7 +53,10 @@ func (a *API) channelARN(c *kinesis.Call, name string) string {
 
 // channel returns the channel of that name.
 func (a *API) channel(name, account string) (*channel, error) {
-	value, found := a.store.Documents().Get(channelPrefix + name)
+	value, found, err := a.store.Documents().Get(channelPrefix + name)
+	if err != nil {
+		return nil, err
+	}
 	if !found || account != a.options.Account {
 		return nil, resourceNotFound("Channel %s under account %s not found.", name, account)
 	}
@@ -73,7 +76,10 @@ func (a *API) allChannels() ([]channel, error) {
 	var all []channel
 	after := ""
 	for {
-		page, more := a.store.Documents().List(channelPrefix, after, listPage)
+		page, more, err := a.store.Documents().List(channelPrefix, after, listPage)
+		if err != nil {
+			return nil, err
+		}
 		for _, d := range page {
 			ch, err := readChannel(d.Value)
 			if err != nil {
@@ -158,7 +164,11 @@ func (a *API) createChannel(ctx context.Context, c *kinesis.Call, in *CreateChan
 	ch.Definition.Tags = nil
 	a.changing.Lock()
 	defer a.changing.Unlock()
-	if _, taken := a.store.Documents().Get(channelPrefix + ch.Name); taken {
+	_, taken, err := a.store.Documents().Get(channelPrefix + ch.Name)
+	if err != nil {
+		return nil, err
+	}
+	if taken {
 		return nil, resourceInUse("Channel %s under account %s already exists.", ch.Name, a.options.Account)
 	}
 	if err := a.writeChannel(ch); err != nil {

@@ -53,7 +53,10 @@ func consumersOf(t *target) ([]consumer, error) {
 	var all []consumer
 	after := ""
 	for {
-		page, more := t.Documents().List(consumerPrefix, after, listPage)
+		page, more, err := t.Documents().List(consumerPrefix, after, listPage)
+		if err != nil {
+			return nil, err
+		}
 		for _, d := range page {
 			k, err := readConsumer(t, d.Value)
 			if err != nil {
@@ -77,7 +80,10 @@ func readConsumer(t *target, value []byte) (*consumer, error) {
 
 // consumerNamed returns the consumer of that name.
 func consumerNamed(t *target, name string) (*consumer, error) {
-	value, found := t.Documents().Get(consumerPrefix + name)
+	value, found, err := t.Documents().Get(consumerPrefix + name)
+	if err != nil {
+		return nil, err
+	}
 	if !found {
 		return nil, consumerNotFound(name, t)
 	}

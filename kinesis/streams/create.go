@@ -42,8 +42,7 @@ func (a *API) createStream(ctx context.Context, c *kinesis.Call, in *CreateStrea
 	}
 	_, err = a.store.Create(ctx, stream.Config{
 		Name: in.StreamName, Shards: shards, EnforceLimits: a.options.EnforceLimits,
-		Documents: map[string][]byte{settingsKey: document},
-	})
+	}, stream.Document{Key: settingsKey, Value: document})
 	switch {
 	case errors.Is(err, failure.AlreadyExists), errors.Is(err, failure.Conflict):
 		return nil, resourceInUse("Stream %s under account %s already exists.", in.StreamName, a.options.Account)

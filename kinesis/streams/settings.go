@@ -103,7 +103,10 @@ func (a *API) settingsOf(of *stream.Stream) (*settings, error) {
 		return known, nil
 	}
 	var read settings
-	value, found := of.Documents().Get(settingsKey)
+	value, found, err := of.Documents().Get(settingsKey)
+	if err != nil {
+		return nil, a.notFound(of.Name(), err)
+	}
 	if found {
 		if err := json.Unmarshal(value, &read); err != nil {
 			return nil, failure.Wrap(failure.Corrupt, "streams: settings of "+of.Name(), err)

@@ -44,8 +44,10 @@ type Options struct {
 	Clock clock.Clock
 }
 
+// AccountDefault is the account that all resources belong to unless told otherwise.
+const AccountDefault = "000000000000"
+
 const (
-	accountDefault      = "000000000000"
 	statusDelayDefault  = 500 * time.Millisecond
 	shardsDefault       = 500
 	scaleDefault        = 10 * time.Second
@@ -55,7 +57,7 @@ const (
 
 func (o Options) withDefaults() (Options, error) {
 	if o.Account == "" {
-		o.Account = accountDefault
+		o.Account = AccountDefault
 	}
 	if !accountPattern.MatchString(o.Account) {
 		return o, failure.New(failure.InvalidArgument, "streams: configure", "account %.32q is not twelve digits", o.Account)
@@ -135,6 +137,9 @@ func New(store *stream.Store, o Options) (*API, error) {
 
 // Service returns the operations, for a front.
 func (a *API) Service() *kinesis.Service { return a.service }
+
+// Drain ends subscriptions, which may last for minutes, so that a front can be stopped.
+func (a *API) Drain() { a.end() }
 
 // Close ends subscriptions and what works in the background, and waits for that. The front
 // must not hand over requests any more. Deletions that are still to come are done by the

@@ -148,15 +148,8 @@ func (a *API) push(ctx context.Context, c *kinesis.Call, p *pushing) error {
 		return nil // the client has gone
 	}
 	// Who waits at the tail of a shard that is closed must see its end.
-	open, closed := context.WithCancel(ctx)
-	defer closed()
-	a.group.Go(func() {
-		select {
-		case <-p.from.Ended():
-			closed()
-		case <-open.Done():
-		}
-	})
+	open, done := p.from.UntilEnd(ctx)
+	defer done()
 	for ctx.Err() == nil {
 		over, sent, err := a.sendEvent(events, p, false)
 		switch {

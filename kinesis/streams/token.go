@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/kinesis"
 	"github.com/millrace-io/millrace/record"
 	"github.com/millrace-io/millrace/stream"
 )
@@ -71,12 +72,14 @@ const (
 	sealHead      = 8 + 12
 	tokenHead     = 31
 	tokenTextMax  = 16 << 10
-	tokenPartsMax = 4 << 10
 )
 
 // newSealer returns the sealer of a store, which has the same keys for ever.
 func newSealer(store *stream.Store) (*sealer, error) {
-	keys, found := store.Documents().Get(sealKey)
+	keys, found, err := store.Documents().Get(sealKey)
+	if err != nil {
+		return nil, err
+	}
 	if !found {
 		keys = make([]byte, sealKeyBytes)
 		_, _ = rand.Read(keys) // it never fails
@@ -168,7 +171,7 @@ func (a *API) openNext(text string, kind tokenKind) (token, error) {
 		return t, invalidArgument("NextToken is invalid.")
 	}
 	if t.expired(a.options.Clock.Now()) {
-		return t, expiredNextToken()
+		return t, kinesis.Errorf("ExpiredNextTokenException", "The NextToken was issued more than %d seconds ago.", int(tokenLife.Seconds()))
 	}
 	return t, nil
 }

@@ -1,0 +1,118 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/millrace-io/millrace/auth"
+	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/kinesis"
+	"github.com/millrace-io/millrace/kinesis/companion"
+	"github.com/millrace-io/millrace/kinesis/streams"
+	"github.com/millrace-io/millrace/server/access"
+	"github.com/millrace-io/millrace/server/web"
+)
+
+// certificateFolder is where a certificate of the server's own is kept, in the data directory.
+const certificateFolder = "tls"
+
+// startHTTP begins to serve the API of AWS.
+func (s *Server) startHTTP(ctx context.Context) error {
+	keys, err := access.Open(s.Store(), s.config.Streams.Account, s.config.Store.Clock)
+	if err != nil {
+		return err
+	}
+	certificate, err := s.certificate()
+	if err != nil {
+		return err
+	}
+	api, err := streams.New(s.Store(), s.config.Streams)
+	if err != nil {
+		return err
+	}
+	s.mutex.Lock()
+	s.keys, s.api = keys, api
+	s.mutex.Unlock()
+	listener, open, err := s.listenHTTP(ctx)
+	if err != nil {
+		s.health.set(componentHTTP, statusFailed, err.Error())
+		return err
+	}
+	front, err := s.front(api, keys, open)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	served := web.New(front, certificate, s.config.Logger)
+	s.mutex.Lock()
+	s.http, s.httpListener = served, listener
+	s.mutex.Unlock()
+	s.group.Go(func() {
+		if err := served.Serve(listener); err != nil {
+			s.fail(componentHTTP, err)
+		}
+	})
+	s.health.set(componentHTTP, statusOK, "")
+	s.config.Logger.Info("serving", "protocol", "http", "address", listener.Addr().String(), "signatures", !open)
+	return nil
+}
+
+// certificate returns the configured certificate, or one of the server's own.
+func (s *Server) certificate() (tls.Certificate, error) {
+	if s.config.CertificateFile == "" {
+		return web.SelfSigned(filepath.Join(s.config.DataDirectory, certificateFolder), time.Now(), s.config.HostNames...)
+	}
+	loaded, err := tls.LoadX509KeyPair(s.config.CertificateFile, s.config.KeyFile)
+	if err != nil {
+		return loaded, failure.Wrap(failure.InvalidArgument, "server: certificate", err)
+	}
+	return loaded, nil
+}
+
+// front returns the handler of requests. open says that whoever connects is trusted.
+func (s *Server) front(api *streams.API, keys *access.Keys, open bool) (http.Handler, error) {
+	verifier, err := auth.New(auth.Options{Lookup: keys.Lookup, Clock: s.config.Store.Clock, Hosts: s.config.HostNames, AcceptAny: open})
+	if err != nil {
+		return nil, err
+	}
+	front, err := kinesis.NewFront(kinesis.Options{Authenticate: authenticator{verifier}, Logger: s.config.Logger}, api.Service())
+	if err != nil {
+		return nil, err
+	}
+	companion.Register(front)
+	return front, nil
+}
+
+// authenticator has package auth verify the front's requests.
+type authenticator struct{ verifier *auth.Verifier }
+
+func (a authenticator) Begin(r *http.Request, services []string) (kinesis.Signed, error) {
+	check, err := a.verifier.Begin(r, auth.Rules{Services: services, Presigned: true})
+	if err != nil {
+		return nil, refused(err)
+	}
+	return signed{check}, nil
+}
+
+// signed is a request whose headers were verified.
+type signed struct{ check *auth.Check }
+
+func (s signed) Finish(body []byte) (kinesis.Identity, error) {
+	who, err := s.check.Body(body)
+	if err != nil {
+		return kinesis.Identity{}, refused(err)
+	}
+	return kinesis.Identity{Account: who.Account, Region: who.Region, Principal: who.Principal, AccessKey: who.AccessKeyID}, nil
+}
+
+// refused shows an error of package auth to the client.
+func refused(err error) error {
+	var shown *auth.Error
+	if errors.As(err, &shown) {
+		return &kinesis.Error{Code: shown.Code, Message: shown.Message, Status: shown.Status, Err: err}
+	}
+	return err
+}
