@@ -22,6 +22,9 @@ import (
 //	streams   name -> JSON of row
 //	ids       stream id, u64 big-endian -> name
 //	counters  "stream", "log" -> u64 big-endian, the last number given out
+//	documents stream id, u64 big-endian, 0 for the store, then the key -> the value
+//
+// Releases before the documents do not have their bucket, and leave it alone.
 const (
 	catalogueFile   = "catalogue.db"
 	catalogueFormat = 1
@@ -32,10 +35,11 @@ const (
 )
 
 var (
-	bucketMeta     = []byte("meta")
-	bucketStreams  = []byte("streams")
-	bucketIDs      = []byte("ids")
-	bucketCounters = []byte("counters")
+	bucketMeta      = []byte("meta")
+	bucketStreams   = []byte("streams")
+	bucketIDs       = []byte("ids")
+	bucketCounters  = []byte("counters")
+	bucketDocuments = []byte("documents")
 
 	keyFormat        = []byte("format")
 	keyStreamCounter = []byte("stream")
@@ -100,7 +104,7 @@ func openKind(err error) failure.Kind {
 // one.
 func (c *catalogue) prepare() error {
 	return c.database.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketMeta, bucketStreams, bucketIDs, bucketCounters} {
+		for _, name := range [][]byte{bucketMeta, bucketStreams, bucketIDs, bucketCounters, bucketDocuments} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 				return fmt.Errorf("stream: catalogue bucket %s: %w", name, err)
 			}
@@ -206,10 +210,26 @@ func numberLogs(counters *bbolt.Bucket, shards []shardRow) (err error) {
 	return nil
 }
 
-// setState moves a stream to its next state.
-func (c *catalogue) setState(r *row, next state) error {
+// activate makes a stream that was reserved exist, and its first documents with it.
+func (c *catalogue) activate(r *row, documents []Document) error {
+	return c.database.Update(func(tx *bbolt.Tx) error {
+		changed := r.copy()
+		changed.State = stateActive
+		tx.OnCommit(func() { *r = *changed })
+		to := newDocumentTx(tx, r.ID)
+		for _, d := range documents {
+			if err := to.Put(d.Key, d.Value); err != nil {
+				return err
+			}
+		}
+		return putRow(tx.Bucket(bucketStreams), changed)
+	})
+}
+
+// condemn stores that a stream is to be deleted.
+func (c *catalogue) condemn(r *row) error {
 	changed := r.copy()
-	changed.State = next
+	changed.State = stateDeleting
 	return c.replace(r, changed)
 }
 
@@ -236,10 +256,13 @@ func (c *catalogue) intend(r *row, shards []shardRow) error {
 	})
 }
 
-// remove forgets a stream.
+// remove forgets a stream and its documents.
 func (c *catalogue) remove(r *row) error {
 	return c.database.Update(func(tx *bbolt.Tx) error {
 		if err := tx.Bucket(bucketIDs).Delete(binary.BigEndian.AppendUint64(nil, r.ID)); err != nil {
+			return err
+		}
+		if err := newDocumentTx(tx, r.ID).clear(); err != nil {
 			return err
 		}
 		return tx.Bucket(bucketStreams).Delete([]byte(r.Name))

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
 
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/record"
@@ -26,25 +27,94 @@ func golden() *row {
 	}
 }
 
+// goldenChanged is a row with all that releases of version 1 would misread.
+func goldenChanged() *row {
+	r := golden()
+	r.Version = rowChanged
+	r.Shards[0].ClosedAt, r.Shards[0].Last, r.Shards[0].Expired = 2, 77, true
+	r.Intent = []shardRow{{ID: 3, Log: 11, Start: "0", End: record.HashKeyMax.String(), Parents: []record.ShardID{1, 2}}}
+	return r
+}
+
 func TestRowGolden(t *testing.T) {
-	const path = "testdata/row-1.json"
-	stored, err := os.ReadFile(path)
+	for path, want := range map[string]*row{"testdata/row-1.json": golden(), "testdata/row-2.json": goldenChanged()} {
+		stored, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read, err := decodeRow([]byte("orders"), stored)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, read); diff != "" {
+			t.Error(diff)
+		}
+		encoded, err := json.MarshalIndent(want, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(stored), string(encoded)+"\n"); diff != "" {
+			t.Errorf("the encoding of %s changed; a new one needs a new version:\n%s", path, diff)
+		}
+	}
+}
+
+// Only rows that an older release would misread are kept from it.
+func TestRowVersions(t *testing.T) {
+	c, err := openCatalogue(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, err := decodeRow([]byte("orders"), stored)
+	defer c.close()
+	closed, intent, expired := golden(), golden(), golden()
+	closed.Shards[0].ClosedAt, closed.Shards[0].Last = 2, 77
+	intent.Intent = goldenChanged().Intent
+	expired.Shards[0].Expired = true
+	for name, each := range map[string]struct {
+		row  *row
+		want int
+	}{
+		"plain": {golden(), 1}, "closed": {closed, 1}, "intent": {intent, 2}, "expired": {expired, 2},
+	} {
+		each.row.Version = 0
+		if err := c.replace(new(row), each.row); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := c.load()
+		if err != nil || len(rows) != 1 || rows[0].Version != each.want {
+			t.Errorf("%s: %+v, %v; want version %d", name, rows, err, each.want)
+		}
+	}
+}
+
+// A catalogue of a release without documents opens and takes some.
+func TestCatalogueWithoutDocuments(t *testing.T) {
+	dir := t.TempDir()
+	c, err := openCatalogue(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(golden(), read); diff != "" {
-		t.Error(diff)
-	}
-	encoded, err := json.MarshalIndent(golden(), "", "  ")
-	if err != nil {
+	err = c.database.Update(func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketDocuments) })
+	if err := errors.Join(err, c.close()); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(stored), string(encoded)+"\n"); diff != "" {
-		t.Errorf("the encoding changed; a new one needs a new version:\n%s", diff)
+	if c, err = openCatalogue(dir); err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	documents := &Documents{c, 0}
+	if err := documents.Put("k", []byte("v")); err != nil {
+		t.Fatal(err)
+	}
+	// The bytes as they are documented.
+	err = c.database.View(func(tx *bbolt.Tx) error {
+		if got := tx.Bucket([]byte("documents")).Get([]byte("\x00\x00\x00\x00\x00\x00\x00\x00k")); string(got) != "v" {
+			t.Errorf("stored %q", got)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -87,6 +157,7 @@ func TestRowsThatCannotBe(t *testing.T) {
 		"no number":    {change(func(r *row) { r.Shards[1].End = "x" }), failure.Corrupt},
 		"durability":   {change(func(r *row) { r.Durability = "hopeful" }), failure.Corrupt},
 		"out of place": {change(func(r *row) { r.Shards[1].ID = 2 }), failure.Corrupt},
+		"expired open": {change(func(r *row) { r.Shards[1].Expired = true }), failure.Corrupt},
 		"newer":        {change(func(r *row) { r.Version = 3 }), failure.NewerVersion},
 		"version 0":    {change(func(r *row) { r.Version = 0 }), failure.Corrupt},
 	}
@@ -114,6 +185,11 @@ func FuzzRow(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(encoded)
+	changed, err := json.Marshal(goldenChanged())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(changed)
 	f.Fuzz(func(t *testing.T, value []byte) {
 		r, err := decodeRow([]byte("orders"), value)
 		if err != nil {

@@ -12,9 +12,13 @@ import (
 )
 
 // Create makes a stream. When it returns without an error the stream is
-// durable and takes records; otherwise it does not exist, also after a crash.
-func (s *Store) Create(ctx context.Context, c Config) (*Stream, error) {
+// durable and takes records; otherwise it does not exist, also after a crash. The
+// documents are the first of the stream's, and exist as soon as it does.
+func (s *Store) Create(ctx context.Context, c Config, documents ...Document) (*Stream, error) {
 	c, err := c.withDefaults(s.options)
+	if err == nil {
+		err = checkDocuments(documents)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +45,7 @@ func (s *Store) Create(ctx context.Context, c Config) (*Stream, error) {
 		// the row to know whose they are.
 		return nil, err
 	}
-	created, err := s.build(r)
+	created, err := s.build(r, documents)
 	if err != nil {
 		return nil, errors.Join(err, s.undo(r))
 	}
@@ -88,7 +92,7 @@ func (s *Store) newRow(c Config) *row {
 }
 
 // build opens the new logs of a reserved row and activates it.
-func (s *Store) build(r *row) (*Stream, error) {
+func (s *Store) build(r *row, documents []Document) (*Stream, error) {
 	created, err := s.newStream(r)
 	if err != nil {
 		return nil, err
@@ -100,14 +104,14 @@ func (s *Store) build(r *row) (*Stream, error) {
 			return nil, err
 		}
 	}
-	return created, s.catalogue.setState(r, stateActive)
+	return created, s.catalogue.activate(r, documents)
 }
 
 // undo takes a creation back that failed after its logs were made. The intent
 // comes first, since the row may be active in spite of the failure; what cannot
 // be done now is done by the next Open.
 func (s *Store) undo(r *row) error {
-	if err := s.catalogue.setState(r, stateDeleting); err != nil {
+	if err := s.catalogue.condemn(r); err != nil {
 		return err
 	}
 	return s.erase(r)
@@ -127,7 +131,7 @@ func (s *Store) Delete(ctx context.Context, name string) error {
 		return notFound(name)
 	}
 	if r.State != stateDeleting {
-		if err := s.catalogue.setState(r, stateDeleting); err != nil {
+		if err := s.catalogue.condemn(r); err != nil {
 			return err
 		}
 		if gone, err := s.Stream(name); err == nil {

@@ -15,10 +15,11 @@ import (
 type Options struct {
 	// Options are those of the log directory. Its Clock is the store's too.
 	wal.Options
-	// ShardsPerStreamMax bounds the shards of one stream. Default: 1,024.
+	// ShardsPerStreamMax bounds the shards of one stream, closed ones included until
+	// they expire. Default: 1,024.
 	ShardsPerStreamMax int
-	// ShardsMax bounds the shards of all streams together; each holds at least
-	// one segment and its file open. Default: 10,000.
+	// ShardsMax bounds the shards of all streams together, likewise; each holds at
+	// least one segment and its file open. Default: 10,000.
 	ShardsMax int
 	// RetentionInterval is the pause between two rounds of retention.
 	// Default: 1 minute. Negative: never, call EnforceRetention.
@@ -113,24 +114,31 @@ func (c Config) withDefaults(o Options) (Config, error) {
 	if err := validateName(c.Name); err != nil {
 		return c, err
 	}
-	invalid := func(format string, args ...any) error {
-		err := failure.New(failure.InvalidArgument, "stream: create", format, args...)
-		err.Stream = c.Name
-		return err
+	if c.Shards < 1 || c.Shards > o.ShardsPerStreamMax {
+		return c, c.invalid("stream: create", "%d shards are not within 1 to %d", c.Shards, o.ShardsPerStreamMax)
 	}
+	return c, c.validate("stream: create")
+}
+
+// validate rejects what cannot be, but for name and number of shards.
+func (c Config) validate(operation string) error {
 	switch {
-	case c.Shards < 1 || c.Shards > o.ShardsPerStreamMax:
-		return c, invalid("%d shards are not within 1 to %d", c.Shards, o.ShardsPerStreamMax)
 	case !c.Durability.Valid():
-		return c, invalid("unknown durability %d", c.Durability)
+		return c.invalid(operation, "unknown durability %d", c.Durability)
 	case c.SyncInterval < time.Millisecond || c.SyncInterval > time.Hour:
-		return c, invalid("sync interval %v is not within 1ms to 1h", c.SyncInterval)
+		return c.invalid(operation, "sync interval %v is not within 1ms to 1h", c.SyncInterval)
 	case c.RetentionTime != RetainForever && c.RetentionTime < time.Second:
-		return c, invalid("retention time %v is below 1s", c.RetentionTime)
+		return c.invalid(operation, "retention time %v is below 1s", c.RetentionTime)
 	case c.RetentionBytes < 0:
-		return c, invalid("retention bytes %d are negative", c.RetentionBytes)
+		return c.invalid(operation, "retention bytes %d are negative", c.RetentionBytes)
 	}
-	return c, nil
+	return nil
+}
+
+func (c Config) invalid(operation, format string, args ...any) error {
+	err := failure.New(failure.InvalidArgument, operation, format, args...)
+	err.Stream = c.Name
+	return err
 }
 
 func validateName(name string) error {

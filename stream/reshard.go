@@ -265,7 +265,7 @@ func (c *change) moment() time.Time {
 			now = least
 		}
 	}
-	return now.UTC()
+	return unixTime(now.UnixNano())
 }
 
 // addChildren moves the shards of the intent to the others.

@@ -43,8 +43,9 @@ func (r *retention) stop() {
 
 // EnforceRetention removes what every shard no longer has to keep. Only whole
 // segments go, so a shard keeps up to one segment more than it must. One
-// shard's failure does not keep the others from being trimmed. The store does
-// this by itself every Options.RetentionInterval.
+// shard's failure does not keep the others from being trimmed. A closed shard that
+// has no records left expires once it has been closed for the retention time. The
+// store does this by itself every Options.RetentionInterval.
 func (s *Store) EnforceRetention(ctx context.Context) error {
 	var failed []error
 	now := s.options.Clock.Now()
@@ -54,7 +55,11 @@ func (s *Store) EnforceRetention(ctx context.Context) error {
 			if err := ctx.Err(); err != nil {
 				return errors.Join(append(failed, err)...)
 			}
-			if err := v.shards[i].trim(ctx, v.config, now); err != nil {
+			err := v.shards[i].trim(ctx, v.config, now)
+			if err == nil && v.shards[i].expiring(&v.config, now) {
+				err = s.expire(each, i, now)
+			}
+			if err != nil {
 				failed = append(failed, err)
 				if tell := s.options.Listener.RetentionFailed; tell != nil {
 					tell(v.config.Name, v.shards[i].options.ID, err)

@@ -56,7 +56,7 @@ func SnapshotCatalogue(dir, scratch string, during func() error) ([]byte, error)
 			return nil, err
 		}
 		if !bytes.Equal(before, after) || !bytes.HasPrefix(b, before) {
-			last = failure.New(failure.Conflict, "stream: snapshot of "+path, "streams are created or deleted all the time; try again")
+			last = failure.New(failure.Conflict, "stream: snapshot of "+path, "the catalogue changes all the time; try again")
 			continue
 		}
 		if last = checkCatalogue(b, scratch); last == nil {

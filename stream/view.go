@@ -46,9 +46,10 @@ type route struct {
 	id         record.ShardID
 }
 
-// copy returns a view that may be changed until it is published.
+// copy returns a view that may be changed until it is published; whoever changes
+// which shards are open lays the routes again.
 func (v *view) copy() *view {
-	return &view{config: v.config, shards: slices.Clone(v.shards)}
+	return &view{config: v.config, shards: slices.Clone(v.shards), routes: v.routes}
 }
 
 // layRoutes sorts the open shards and checks that they cover the hash space.
