@@ -46,7 +46,7 @@ func TestRowGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(want, read); diff != "" {
+		if diff := cmp.Diff(want, read, cmp.AllowUnexported(row{})); diff != "" {
 			t.Error(diff)
 		}
 		encoded, err := json.MarshalIndent(want, "", "  ")

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/millrace-io/millrace/failure"
@@ -24,16 +25,19 @@ type crashedState struct {
 	moment    string
 	logs      *crashfs.FS
 	catalogue []byte
+	// done is how much the work had done by then, by its own count.
+	done int64
 }
 
 // crashes collects a crashed state at every change that work makes to the logs.
 // The catalogue does not change while the logs do, so that its file can be
 // copied as it is.
-func crashes(t *testing.T, disk *crashfs.FS, dir string, work func()) []crashedState {
+func crashes(t *testing.T, disk *crashfs.FS, dir string, work func(done *atomic.Int64)) []crashedState {
 	t.Helper()
 	var mutex sync.Mutex
 	rng := rand.New(rand.NewPCG(1, 2))
 	var states []crashedState
+	var done atomic.Int64
 	take := func(moment string) {
 		mutex.Lock()
 		defer mutex.Unlock()
@@ -42,10 +46,11 @@ func crashes(t *testing.T, disk *crashfs.FS, dir string, work func()) []crashedS
 			t.Error(err)
 			return
 		}
-		states = append(states, crashedState{moment, disk.Crash(rng), catalogue})
+		before := done.Load()
+		states = append(states, crashedState{moment, disk.Crash(rng), catalogue, before})
 	}
 	disk.SetHook(func(call vfs.Call) { take(fmt.Sprint(call.Operation, " ", filepath.Base(call.Name))) })
-	work()
+	work(&done)
 	disk.SetHook(nil)
 	take("the end")
 	return states
@@ -82,13 +87,17 @@ func TestCreationAndDeletionSurviveACrash(t *testing.T) {
 	if _, err := bystander.Put(t.Context(), record.Record{PartitionKey: "k", Data: []byte("safe")}); err != nil {
 		t.Fatal(err)
 	}
-	creation := crashes(t, disk, dir, func() {
-		made := create(t, s, stream.Config{Name: "a", Shards: 2})
+	creation := crashes(t, disk, dir, func(*atomic.Int64) {
+		made, err := s.Create(t.Context(), stream.Config{Name: "a", Shards: 2}, stream.Document{Key: "tag"})
+		if err != nil {
+			t.Error(err)
+			return
+		}
 		if _, err := made.Put(t.Context(), record.Record{PartitionKey: "k", Data: []byte("acknowledged")}); err != nil {
 			t.Error(err)
 		}
 	})
-	deletion := crashes(t, disk, dir, func() {
+	deletion := crashes(t, disk, dir, func(*atomic.Int64) {
 		if err := s.Delete(t.Context(), "a"); err != nil {
 			t.Error(err)
 		}
@@ -110,16 +119,29 @@ func TestCreationAndDeletionSurviveACrash(t *testing.T) {
 				t.Error("the deleted stream is back")
 			case err != nil && i == acknowledged:
 				t.Error("the acknowledged stream is gone")
+			case err == nil && !has(t, found.Documents(), "tag"):
+				t.Error("the stream is there without its document")
 			case err == nil && i == acknowledged:
 				data := append(read(t, found, 0), read(t, found, 1)...)
 				if !slices.Equal(data, []string{"acknowledged"}) {
 					t.Errorf("the acknowledged record reads %q", data)
 				}
 			case err != nil:
-				create(t, restored, stream.Config{Name: "a"})
+				if again := create(t, restored, stream.Config{Name: "a"}); has(t, again.Documents(), "tag") {
+					t.Error("a new stream has the document of the old one")
+				}
 			}
 		})
 	}
+}
+
+func has(t *testing.T, documents *stream.Documents, key string) bool {
+	t.Helper()
+	_, found, err := documents.Get(key)
+	if err != nil {
+		t.Error(err)
+	}
+	return found
 }
 
 // checkRestored checks what holds after any crash.
@@ -141,9 +163,9 @@ func checkRestored(t *testing.T, s *stream.Store) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range found.Describe().Shards {
-			if _, err := found.Shard(record.ShardID(i)); err != nil {
-				t.Error(err)
+		for i, described := range found.Describe().Shards {
+			if _, err := found.Shard(record.ShardID(i)); (err != nil) != described.Expired {
+				t.Errorf("%s/%d, expired %v: %v", name, i, described.Expired, err)
 			}
 		}
 	}

@@ -131,6 +131,14 @@ func (s *Store) reshard(ctx context.Context, of *Stream, parents []record.ShardI
 		return nil, err
 	}
 	c := change{store: s, stream: of, row: r, before: of.view.Load(), parents: parents}
+	if err := c.makeLogs(); err != nil {
+		// After a failed write to the MANIFEST only the next Open can tell whether the
+		// logs exist. It needs the intent to know whose they are.
+		if r.unsettled = errors.Is(err, failure.Poisoned); r.unsettled {
+			return nil, err
+		}
+		return nil, errors.Join(err, s.abandon(r))
+	}
 	if err := c.make(ctx); err != nil {
 		return nil, errors.Join(err, s.abandon(r))
 	}
@@ -164,6 +172,11 @@ func (s *Store) abandon(r *row) error {
 	if len(r.Intent) == 0 {
 		return nil
 	}
+	if r.unsettled {
+		err := failure.New(failure.Poisoned, "stream: reshard", "an earlier change has to be undone by the next opening")
+		err.Stream = r.Name
+		return err
+	}
 	err := s.catalogue.replace(r, r.copy())
 	if err == nil {
 		err = s.removeLogs(logsOf(r.Intent))
@@ -191,11 +204,9 @@ type change struct {
 	suspended []*shard.Shard
 }
 
-// make carries the change out. After an error appends to the parents go on.
+// make carries the change out, with the logs made. After an error appends to the
+// parents go on.
 func (c *change) make(ctx context.Context) error {
-	if err := c.makeLogs(); err != nil {
-		return err
-	}
 	changed, after := c.row.copy(), c.before.copy()
 	err := c.closeParents(ctx, changed, after)
 	if err == nil {

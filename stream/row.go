@@ -47,6 +47,9 @@ type row struct {
 	Shards []shardRow `json:"shards"`
 	// Intent is the shards that a split or merge under way is about to add.
 	Intent []shardRow `json:"intent,omitempty"`
+
+	// unsettled says that the logs of the intent may exist though nobody knows them.
+	unsettled bool
 }
 
 // shardRow is one shard. The hash keys are decimal.
