@@ -61,19 +61,23 @@ func outOfBounds(shape *Shape, measure string, n int64) []string {
 	return nil
 }
 
+// patternBytesMax is how much of a text is tried against a pattern if it is too long
+// anyhow: not to have requests that cost more time than bytes.
+const patternBytesMax = 16 << 10
+
 // violated returns the constraints of a string that text breaks.
 func violated(shape *Shape, text string) []string {
-	var texts []string
+	var texts, bounds []string
+	if shape.Min != nil || shape.Max != nil {
+		bounds = outOfBounds(shape, "length", int64(utf8.RuneCountInString(text)))
+	}
 	if shape.Enum != nil && !slices.Contains(shape.Enum, text) {
 		texts = append(texts, textOfEnum(shape))
 	}
-	if !shape.Matches(text) {
+	if (len(text) <= patternBytesMax || bounds == nil) && !shape.Matches(text) {
 		texts = append(texts, textOfPattern(shape))
 	}
-	if shape.Min == nil && shape.Max == nil {
-		return texts
-	}
-	return append(texts, outOfBounds(shape, "length", int64(utf8.RuneCountInString(text)))...)
+	return append(texts, bounds...)
 }
 
 // violatedBy returns the constraints that a plain value breaks.

@@ -205,7 +205,11 @@ func TestMessagesAreBounded(t *testing.T) {
 		t.Errorf("%d violations: %.100s", len(got), err)
 	}
 	in.Records = nil
-	for _, violation := range violations(t, plan.Validate(in)) {
+	got = violations(t, plan.Validate(in))
+	if len(got) != 2 {
+		t.Errorf("%d violations of no records and a name that is far too long", len(got))
+	}
+	for _, violation := range got {
 		if len(violation) > 5000 || strings.ToValidUTF8(violation, "?") != violation {
 			t.Errorf("a violation of %d bytes, or no text: %.100q", len(violation), violation)
 		}
