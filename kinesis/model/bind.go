@@ -52,7 +52,7 @@ func Bind(service *Service, shape string, into reflect.Type) (*Plan, error) {
 	if found == nil || found.Kind != Structure {
 		return nil, failure.New(failure.InvalidArgument, place, "%s has no structure %s", service.Name, shape)
 	}
-	b := binder{done: make(map[*Shape]*node)}
+	b := binder{done: make(map[pair]*node)}
 	root := b.bind(found, into)
 	if b.err != nil {
 		return nil, b.err
@@ -62,10 +62,15 @@ func Bind(service *Service, shape string, into reflect.Type) (*Plan, error) {
 
 const place = "kinesis/model: bind"
 
-// binder makes each structure's node once. The first error stays.
+// binder makes the node of each structure and struct once. The first error stays.
 type binder struct {
-	done map[*Shape]*node
+	done map[pair]*node
 	err  error
+}
+
+type pair struct {
+	shape *Shape
+	into  reflect.Type
 }
 
 func (b *binder) fail(format string, args ...any) {
@@ -118,11 +123,11 @@ func (b *binder) structure(shape *Shape, into reflect.Type) *node {
 		b.fail("%s is a structure, %s is none", shape.Name, into)
 		return nil
 	}
-	if n := b.done[shape]; n != nil {
+	if n := b.done[pair{shape, into}]; n != nil {
 		return n
 	}
 	n := &node{shape: shape, byName: make(map[string]int)}
-	b.done[shape] = n // before its members: it may hold itself
+	b.done[pair{shape, into}] = n // before its members: it may hold itself
 	for i := range shape.Members {
 		if member := &shape.Members[i]; !member.Shape.EventStream {
 			b.field(n, member, into)

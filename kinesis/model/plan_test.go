@@ -247,6 +247,29 @@ func TestLongLists(t *testing.T) {
 	}
 }
 
+// TestBindOfTwoStructs: one structure may be held by different structs.
+func TestBindOfTwoStructs(t *testing.T) {
+	type swapped struct {
+		Secret string
+		Count  int64
+		Key    string
+	}
+	type both struct {
+		One *inner
+		Two *swapped
+	}
+	plan := bind[both](t, parse(t, planTable+"structure Both\n\tOne Inner\n\tTwo Inner\n"), "Both")
+	got := plan.New().(*both)
+	const document = `{"One":{"Key":"ab","Count":1,"Secret":"x"},"Two":{"Key":"cd","Count":2,"Secret":"y"}}`
+	if err := plan.Decode(wire.NewJSONReader([]byte(document)), got); err != nil {
+		t.Fatal(err)
+	}
+	if *got.One != (inner{"ab", 1, "x"}) || *got.Two != (swapped{"y", 2, "cd"}) {
+		t.Errorf("read %+v and %+v", got.One, got.Two)
+	}
+}
+
+// TestBindRefuses: table and struct that disagree are found out at start.
 func TestBindRefuses(t *testing.T) {
 	s := parse(t, planTable+"map Deep key=Name value=Inner\nstructure HasDeep\n\tDeep Deep\nstructure One\n\tName Name\nstructure Two\n\tInner Inner\nstructure Three\n\tNames Names\n")
 	for _, c := range []struct {

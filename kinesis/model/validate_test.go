@@ -195,6 +195,32 @@ timestamp When
 	}
 }
 
+// TestBounds: a bound itself is inside.
+func TestBounds(t *testing.T) {
+	plan := bind[all](t, parse(t, planTable), "All")
+	for number, fine := range map[int64]bool{0: false, 1: true, 10: true, 11: false} {
+		in := full()
+		in.Number = &number
+		if err := plan.Validate(in); (err == nil) != fine {
+			t.Errorf("%d: %v", number, err)
+		}
+	}
+	for ratio, fine := range map[float64]bool{-0.25: false, 0: true, 1: true, 1.25: false} {
+		in := full()
+		in.Ratio = &ratio
+		if err := plan.Validate(in); (err == nil) != fine {
+			t.Errorf("%g: %v", ratio, err)
+		}
+	}
+	for text, fine := range map[string]bool{"a": false, "ab": true, "abcde": true, "abcdef": false} {
+		in := full()
+		in.Name, in.Data = text, []byte(text[1:])
+		if err := plan.Validate(in); (err == nil) != fine {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 // TestMessagesAreBounded: a large request does not make a large answer.
 func TestMessagesAreBounded(t *testing.T) {
 	plan := bind[streams.PutRecordsInput](t, kinesis(t), "PutRecordsInput")
