@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"unicode"
 )
 
 // The codes of an [Error], as the JSON protocols name them. The query protocol of STS
@@ -42,24 +43,33 @@ func refuse(code, format string, arguments ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, arguments...), Status: http.StatusBadRequest}
 }
 
-func missing() *Error { return refuse(MissingAuthenticationToken, "Missing Authentication Token") }
+func missing() *Error {
+	return &Error{MissingAuthenticationToken, "Missing Authentication Token", http.StatusBadRequest}
+}
 
 func unrecognized() *Error {
-	return refuse(UnrecognizedClient, "The security token included in the request is invalid.")
+	return &Error{UnrecognizedClient, "The security token included in the request is invalid.", http.StatusBadRequest}
 }
 
 func mismatch() *Error {
-	return refuse(InvalidSignature, "The request signature we calculated does not match the signature you provided. "+
-		"Check your AWS Secret Access Key and signing method. Consult the service documentation for details.")
+	const message = "The request signature we calculated does not match the signature you provided. " +
+		"Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+	return &Error{InvalidSignature, message, http.StatusBadRequest}
 }
 
-// quoted is text of a request in a message, cut where it becomes unreasonable.
+// quoted is text of a request in a message: cut where it becomes unreasonable, and
+// without what is not to be printed.
 func quoted(text string) string {
 	const most = 128
 	if len(text) > most {
 		text = text[:most] + "..."
 	}
-	return strings.ToValidUTF8(text, "?")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == unicode.ReplacementChar {
+			return '?'
+		}
+		return r
+	}, text)
 }
 
 // hashed stands for an Authorization header in a message: it may be a password that

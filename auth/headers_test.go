@@ -16,7 +16,7 @@ func TestUnsignedHeaders(t *testing.T) {
 	w := newTwin()
 	w.credential = temporary
 	all := []string{"content-encoding", "content-type", "host", "x-amz-date", "x-amz-security-token", "x-amz-target", "x-amz-whatever"}
-	make := func(without string) *http.Request {
+	build := func(without string) *http.Request {
 		r := putRecord(t, "X-Amz-Security-Token: token", "Content-Encoding: identity", "X-Amz-Whatever: a")
 		if without != "host" {
 			r.Header.Del(without)
@@ -24,14 +24,14 @@ func TestUnsignedHeaders(t *testing.T) {
 		return r
 	}
 	w.signed = all
-	if _, err := verify(v, w.sign(make(""), putBody), []byte(putBody), kinesis); err != nil {
+	if _, err := verify(v, w.sign(build(""), putBody), []byte(putBody), kinesis); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range all {
 		t.Run(name, func(t *testing.T) {
 			w := w
 			w.signed = slices.DeleteFunc(slices.Clone(all), func(other string) bool { return other == name })
-			_, err := verify(v, w.sign(make(""), putBody), []byte(putBody), kinesis)
+			_, err := verify(v, w.sign(build(""), putBody), []byte(putBody), kinesis)
 			refused(t, err, auth.InvalidSignature, "must be a 'SignedHeader' in the AWS Authorization.")
 
 			if name == "host" {
@@ -42,23 +42,23 @@ func TestUnsignedHeaders(t *testing.T) {
 				return
 			}
 			if name != "x-amz-date" { // without it there is no date at all
-				late := w.sign(make(name), putBody)
+				late := w.sign(build(name), putBody)
 				late.Header.Set(name, "token")
 				_, err = verify(v, late, []byte(putBody), kinesis)
 				refused(t, err, auth.InvalidSignature, "'"+name+"' must be a 'SignedHeader'")
 			}
 			w.signed = all
-			twice := w.sign(make(""), putBody)
+			twice := w.sign(build(""), putBody)
 			twice.Header.Add(name, "b")
 			_, err = verify(v, twice, []byte(putBody), kinesis)
 			refused(t, err, auth.InvalidSignature, "'"+name+"' must be there once")
 
-			changed := w.sign(make(""), putBody)
+			changed := w.sign(build(""), putBody)
 			changed.Header.Set(name, changed.Header.Get(name)+"1")
 			if _, err := verify(v, changed, []byte(putBody), kinesis); err == nil {
 				t.Error("accepted with another value")
 			}
-			gone := w.sign(make(""), putBody)
+			gone := w.sign(build(""), putBody)
 			gone.Header.Del(name)
 			if _, err := verify(v, gone, []byte(putBody), kinesis); err == nil {
 				t.Error("accepted without it")

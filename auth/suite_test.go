@@ -106,7 +106,7 @@ func TestSuite(t *testing.T) {
 				}
 			}
 			names := sortedHeaders(signed)
-			make := func(signature string) *http.Request {
+			build := func(signature string) *http.Request {
 				lines := append([]string{"Host:example.amazonaws.com", "X-Amz-Date:" + exampleStamp}, c.lines...)
 				if c.token != "" {
 					lines = append(lines, "X-Amz-Security-Token:"+c.token)
@@ -119,7 +119,7 @@ func TestSuite(t *testing.T) {
 			}
 			credential := example
 			credential.SessionToken = c.token
-			got, err := verify(verifier(t, credential), make(c.signature), []byte(c.body), rules)
+			got, err := verify(verifier(t, credential), build(c.signature), []byte(c.body), rules)
 			want := auth.Identity{
 				AccessKeyID: exampleID, Account: example.Account, Principal: example.Principal,
 				Region: "us-east-1", Service: "service", BodySigned: true,
@@ -130,10 +130,10 @@ func TestSuite(t *testing.T) {
 
 			w := newTwin()
 			w.service = "service"
-			if got := w.signature(canonicalOf(make(""), strings.Split(names, ";"), sum(c.body))); got != c.signature {
+			if got := w.signature(canonicalOf(build(""), strings.Split(names, ";"), sum(c.body))); got != c.signature {
 				t.Errorf("the twin signs %s", got)
 			}
-			if got := sdkSignature(t, make(""), credential, c.body); got != c.signature {
+			if got := sdkSignature(t, build(""), credential, c.body); got != c.signature {
 				t.Errorf("the SDK signs %s", got)
 			}
 
@@ -141,15 +141,15 @@ func TestSuite(t *testing.T) {
 			if other == c.signature {
 				other = "1" + c.signature[1:]
 			}
-			_, err = verify(verifier(t, credential), make(other), []byte(c.body), rules)
+			_, err = verify(verifier(t, credential), build(other), []byte(c.body), rules)
 			refused(t, err, auth.InvalidSignature, "does not match")
 			changed := credential
 			changed.Secret = "another"
-			_, err = verify(verifier(t, changed), make(c.signature), []byte(c.body), rules)
+			_, err = verify(verifier(t, changed), build(c.signature), []byte(c.body), rules)
 			refused(t, err, auth.InvalidSignature, "does not match")
 			changed = credential
 			changed.SessionToken += "x"
-			_, err = verify(verifier(t, changed), make(c.signature), []byte(c.body), rules)
+			_, err = verify(verifier(t, changed), build(c.signature), []byte(c.body), rules)
 			refused(t, err, auth.UnrecognizedClient, "security token")
 		})
 	}

@@ -91,8 +91,8 @@ func New(options Options) (*Verifier, error) {
 }
 
 // Begin checks what headers alone tell, and the signature if they name the hash of the
-// body. It does not touch the body. The error is an [*Error]. The request may not be
-// changed until the check is finished.
+// body. It does not touch the body. The error is an [*Error]. What the request is
+// changed to later is not checked.
 func (v *Verifier) Begin(r *http.Request, rules Rules) (*Check, error) {
 	s, err := readStatement(r)
 	if v.options.AcceptAny {

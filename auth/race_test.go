@@ -1,0 +1,6 @@
+//go:build race
+
+package auth_test
+
+// raceEnabled: allocations are not counted.
+const raceEnabled = true
