@@ -10,8 +10,8 @@ import (
 // records as the Kinesis Producer Library makes them, which its consumers, and
 // package kpl, take apart again. The records of one aggregate are one to the
 // server, so that they share a position: the results of all of them have the
-// same sequence number. Large records, and batches that would not become smaller,
-// are sent as they are.
+// same sequence number. Records without company that they fit with are sent as
+// they are.
 //
 // A reader sees the aggregates: [Client.Records] does not look inside. They take
 // as much memory again while they are under way.
@@ -41,7 +41,8 @@ func (p *Producer) aggregate(b *batch) {
 		b.aggregates.places = append(b.aggregates.places, len(b.aggregates.records))
 	}
 	b.aggregates.records = append(b.aggregates.records, p.aggregator.Finish())
-	if protocol.BatchSize(b.aggregates.records) > b.size { // hash keys are longer in decimal
+	// Hash keys are longer in decimal, so that a batch can grow.
+	if protocol.BatchSize(b.aggregates.records) > p.batchBytesMax {
 		b.aggregates.clear()
 	}
 }

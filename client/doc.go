@@ -17,7 +17,8 @@
 // [Client.Put] and [Client.PutBatch] wait for the acknowledgement. A [Producer]
 // does not: it gathers records into one batch per shard, keeps several batches
 // under way, and reports each record to a callback. All three go the same way,
-// and concurrent calls share batches.
+// and concurrent calls share batches. With [WithAggregation] a Producer also makes
+// aggregated records of small ones, for consumers of the Kinesis Producer Library.
 //
 // Writing is idempotent. Every producer has a random id and numbers its records
 // shard by shard, so a batch whose acknowledgement was lost with the connection is

@@ -22,6 +22,12 @@ import (
 // lastMax bounds how many records --last keeps in memory.
 const lastMax = 1_000_000
 
+// aggregatedHelp is what get and tail have to say about aggregated records.
+const aggregatedHelp = `A record in which a producer packed many, as the Kinesis Producer Library does, is
+printed as the records inside, also those that are not of its shard: they share
+its sequence number and are counted from 0 within it. One that is broken inside
+is printed as it is stored, and with --raw all are.`
+
 // readFlags are the flags of get and tail.
 type readFlags struct {
 	shards []string
@@ -31,6 +37,7 @@ type readFlags struct {
 	format string
 	output string
 	base64 bool
+	raw    bool
 	follow bool
 }
 
@@ -43,6 +50,7 @@ func (f *readFlags) add(cmd *cobra.Command) {
 	flags.StringVarP(&f.format, "format", "f", "%v", "template of a record, see: millrace help formats")
 	flags.StringVarP(&f.output, "output", "o", "text", "text by the template, or json: one object a line")
 	flags.BoolVar(&f.base64, "base64", false, "with --output json, encode all data")
+	flags.BoolVar(&f.raw, "raw", false, "print aggregated records as they are stored")
 }
 
 func newGet(a *app) *cobra.Command {
@@ -53,7 +61,9 @@ func newGet(a *app) *cobra.Command {
 		Long: `Print the records that a stream holds, and end.
 
 Records of several shards are merged by the time of their arrival; within a
-shard they keep their order. What arrives after the command began is left out.`,
+shard they keep their order. What arrives after the command began is left out.
+
+` + aggregatedHelp,
 		Example: `  millrace get orders --since 1h --format '%t %k %v'
   millrace get orders --shard 0 --from-sequence 1000 --output json`,
 		Args: arguments(cobra.ExactArgs(1)),
@@ -89,7 +99,7 @@ func (a *app) read(stream string, f readFlags, c *connection) error {
 	if err != nil {
 		return err
 	}
-	read := reader(cl, stream)
+	read := reader(cl, stream, f.raw)
 	records := follow.Merge(a.drain, read, history)
 	if f.last >= 0 {
 		records = follow.Last(f.last, records)
@@ -101,7 +111,7 @@ func (a *app) read(stream string, f readFlags, c *connection) error {
 	if err := out.Flush(); err != nil || !f.follow {
 		return err
 	}
-	err = printComing(a.drain, out, comeIn(a.drain, cl, stream, future), appendRecord)
+	err = printComing(a.drain, out, comeIn(a.drain, cl, stream, future, f.raw), appendRecord)
 	if err == nil && terminal.Interrupted(a.drain) {
 		return terminal.ErrInterrupted
 	}

@@ -46,7 +46,8 @@ a line is an object with the members
 Other members are ignored, so that the output of tail --output json is an input.
 
 Records out, get and tail: --format takes a template, with a line end added
-unless it ends with one; --output json prints one object a line.
+unless it ends with one; --output json prints one object a line. A record from
+inside an aggregated one has the member subsequence behind sequence.
 
 ` + lines.Directives + `
 

@@ -15,6 +15,7 @@ import (
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/internal/units"
 	"github.com/millrace-io/millrace/record"
+	"github.com/millrace-io/millrace/record/kpl"
 )
 
 // This file is where the client's types meet those that commands read and print.
@@ -101,16 +102,45 @@ func printable(r client.Record) lines.Record {
 	}
 }
 
+// unpacker finds what is to be printed for a record.
+type unpacker struct {
+	raw    bool // aggregated records stay whole
+	reader kpl.Reader
+}
+
+// each yields a record of the client, or those inside it if it is aggregated, and
+// reports whether to go on. One that is broken inside is yielded as it is: AWS's
+// consumers take it for an ordinary record, and nothing may be missing.
+func (u *unpacker) each(r client.Record, yield func(lines.Record, error) bool) bool {
+	whole := printable(r)
+	if u.raw {
+		return yield(whole, nil)
+	}
+	if aggregated, err := u.reader.Open(r.Data); !aggregated || err != nil {
+		return yield(whole, nil)
+	}
+	for v := range u.reader.All() {
+		inside := whole
+		inside.Key, inside.Hash, inside.Data = string(v.Key), v.Hash(), v.Data
+		inside.Aggregated, inside.Subsequence = true, v.Index
+		if !yield(inside, nil) {
+			return false
+		}
+	}
+	return true
+}
+
 // reader reads spans of a stream, each over a connection of its own.
-func reader(cl *client.Client, stream string) follow.Read {
+func reader(cl *client.Client, stream string, raw bool) follow.Read {
 	return func(ctx context.Context, span follow.Span) iter.Seq2[lines.Record, error] {
 		return func(yield func(lines.Record, error) bool) {
+			unpacked := unpacker{raw: raw}
 			for r, err := range cl.Records(ctx, stream, client.InShard(span.Shard), startOption(span.Start), client.UntilLatest()) {
 				if err != nil {
 					yield(lines.Record{}, err)
 					return
 				}
-				if r.Position.Sequence >= span.Until || !yield(printable(r), nil) || r.Position.Sequence == span.Until-1 {
+				if r.Position.Sequence >= span.Until || !unpacked.each(r, yield) || r.Position.Sequence == span.Until-1 {
 					return
 				}
 			}
@@ -128,18 +158,19 @@ func startOption(start record.Start) client.ConsumerOption {
 
 // comeIn returns the records that follow the given sequence numbers, as they
 // come.
-func comeIn(ctx context.Context, cl *client.Client, stream string, after map[record.ShardID]uint64) iter.Seq2[lines.Record, error] {
+func comeIn(ctx context.Context, cl *client.Client, stream string, after map[record.ShardID]uint64, raw bool) iter.Seq2[lines.Record, error] {
 	var shards []record.ShardID
 	for shard := range after {
 		shards = append(shards, shard)
 	}
 	return func(yield func(lines.Record, error) bool) {
+		unpacked := unpacker{raw: raw}
 		for r, err := range cl.Records(ctx, stream, client.InShard(shards...), client.FromPositions(after)) {
 			if err != nil {
 				yield(lines.Record{}, err)
 				return
 			}
-			if !yield(printable(r), nil) {
+			if !unpacked.each(r, yield) {
 				return
 			}
 		}

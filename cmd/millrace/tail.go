@@ -13,7 +13,9 @@ func newTail(a *app) *cobra.Command {
 It begins with the last ten records unless --last, --since or --from-sequence
 say otherwise. Records of several shards are merged by the time of their arrival
 as long as they are history; new ones are printed as they come, each shard in
-order.`,
+order.
+
+` + aggregatedHelp,
 		Example: `  millrace tail orders --last 100 --format '%k %v'
   millrace tail orders --since 5m --no-follow --output json`,
 		Args: arguments(cobra.ExactArgs(1)),

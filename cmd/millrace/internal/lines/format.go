@@ -26,6 +26,10 @@ type Record struct {
 	// Hash is the hash key, explicit or derived.
 	Hash record.HashKey
 	Data []byte
+	// Aggregated is set for a record that was found inside another, as the
+	// record number Subsequence of it, from 0. Sequence is that of the other.
+	Aggregated  bool
+	Subsequence int
 }
 
 // Directives describes the template language, one directive a line.
@@ -33,6 +37,7 @@ const Directives = `  %v  data               %b  data in base64        %x  data 
   %k  partition key      %h  hash key, decimal     %l  bytes of data
   %s  sequence number    %S  shard                 %%  a percent sign
   %t  arrival, RFC 3339  %T  arrival, Unix milliseconds
+  %u  number within an aggregated record, from 0
   \n  line end           \t  tab                   \\  a backslash`
 
 // appender appends one part of a printed record.
@@ -47,6 +52,7 @@ var directives = map[byte]appender{
 	'k': func(d []byte, r Record) []byte { return append(d, r.Key...) },
 	'h': func(d []byte, r Record) []byte { return append(d, r.Hash.String()...) },
 	's': func(d []byte, r Record) []byte { return strconv.AppendUint(d, r.Sequence, 10) },
+	'u': func(d []byte, r Record) []byte { return strconv.AppendInt(d, int64(r.Subsequence), 10) },
 	'S': func(d []byte, r Record) []byte { return r.Shard.AppendText(d) },
 	't': func(d []byte, r Record) []byte { return r.Arrival.UTC().AppendFormat(d, time.RFC3339Nano) },
 	'T': func(d []byte, r Record) []byte { return strconv.AppendInt(d, r.Arrival.UnixMilli(), 10) },
@@ -114,6 +120,10 @@ func AppendJSON(b []byte, r Record, inBase64 bool) []byte {
 	b = r.Shard.AppendText(b)
 	b = append(b, `","sequence":`...)
 	b = strconv.AppendUint(b, r.Sequence, 10)
+	if r.Aggregated {
+		b = append(b, `,"subsequence":`...)
+		b = strconv.AppendInt(b, int64(r.Subsequence), 10)
+	}
 	b = append(b, `,"time":"`...)
 	b = r.Arrival.UTC().AppendFormat(b, time.RFC3339Nano)
 	b = append(b, `","key":`...)

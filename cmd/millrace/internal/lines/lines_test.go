@@ -124,6 +124,7 @@ func TestFormat(t *testing.T) {
 		`%v`:           "<hi>\n",
 		`%k %v`:        "MCI <hi>\n",
 		`%v\n`:         "<hi>\n",
+		`%s.%u`:        "41.0\n",
 		`%s\t%S\t%h`:   "41\tshardId-000000000003\t9\n",
 		`%t %T`:        "2026-05-01T12:00:00.005Z 1777636800005\n",
 		`%b %x %l%%\\`: "PGhpPg== 3c68693e 4%\\\n",
@@ -148,6 +149,12 @@ func TestFormat(t *testing.T) {
 func TestAppendJSON(t *testing.T) {
 	got := AppendJSON(nil, sample(), false)
 	want := `{"shard":"shardId-000000000003","sequence":41,"time":"2026-05-01T12:00:00.005Z","key":"MCI","hash":"9","data":"<hi>"}` + "\n"
+	if string(got) != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	inside := sample()
+	inside.Aggregated, inside.Subsequence = true, 2
+	got, want = AppendJSON(nil, inside, false), strings.Replace(want, `41,`, `41,"subsequence":2,`, 1)
 	if string(got) != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
