@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"log/slog"
 	"mime"
 	"net/http"
 	"slices"
@@ -35,10 +34,8 @@ type Options struct {
 	// BodiesBytesMax is the most that all bodies at work take. Those that find no room wait
 	// for it. Default: 512 MiB.
 	BodiesBytesMax int64
-	// Logger gets a line for every answer with status 500 and above. Default: none.
-	Logger *slog.Logger
-	// Observe is told of every request that named an operation, once it was answered.
-	// Default: nobody.
+	// Observe is told of every request that named an operation, once it was answered. It may be
+	// called concurrently, and should return soon. Default: nobody.
 	Observe func(Observation)
 }
 
@@ -54,9 +51,14 @@ type Permission struct {
 // Observation is what became of a request.
 type Observation struct {
 	Service, Operation string
-	// Code is that of the error; empty for success.
-	Code string
-	Took time.Duration
+	// Code and Status are those of the error; empty and 200 for success. Err is its cause,
+	// which the client is not shown.
+	Code   string
+	Status int
+	Err    error
+	// RequestID is in the answer.
+	RequestID string
+	Took      time.Duration
 	// RequestBytes is the size of the body.
 	RequestBytes int
 }
@@ -99,9 +101,6 @@ func NewFront(o Options, services ...*Service) (*Front, error) {
 	if o.BodyBytesMax < 1 || o.BodiesBytesMax < o.BodyBytesMax {
 		return nil, failure.New(failure.InvalidArgument, "kinesis: configure",
 			"body bytes max (%d) must be positive and at most bodies bytes max (%d)", o.BodyBytesMax, o.BodiesBytesMax)
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	f := &Front{
 		options: o, services: make(map[string]*Service), actions: make(map[string]*queryAction),
@@ -147,18 +146,15 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	c.scratch = scratches.Get().(*scratch)
 	defer c.scratch.release()
-	err := f.serve(c, r)
-	code := ""
-	if err != nil {
-		shown := errorOf(err)
-		code = shown.Code
-		if statusOf(shown) >= http.StatusInternalServerError {
-			f.options.Logger.Error("request failed", "operation", c.Operation, "request", id, "code", code, "err", err)
-		}
+	seen := Observation{Status: http.StatusOK, RequestID: id}
+	if seen.Err = f.serve(c, r); seen.Err != nil {
+		shown := errorOf(seen.Err)
+		seen.Code, seen.Status = shown.Code, statusOf(shown)
 		c.fail(shown)
 	}
 	if f.options.Observe != nil && c.service != nil {
-		f.options.Observe(Observation{Service: c.service.Table.Name, Operation: c.Operation, Code: code, Took: time.Since(began), RequestBytes: len(c.Body)})
+		seen.Service, seen.Operation, seen.Took, seen.RequestBytes = c.service.Table.Name, c.Operation, time.Since(began), len(c.Body)
+		f.options.Observe(seen)
 	}
 }
 

@@ -108,7 +108,6 @@ func (f *Front) failQuery(c *Call, action *QueryAction, err *Error) {
 	kind := "Sender"
 	if statusOf(err) >= http.StatusInternalServerError {
 		kind = "Receiver"
-		f.options.Logger.Error("request failed", "operation", c.Operation, "request", c.RequestID, "code", err.Code, "err", err)
 	}
 	body, _ := xml.Marshal(queryError{Namespace: action.Namespace, Type: kind, Code: err.Code, Message: err.Message, RequestID: c.RequestID})
 	answerXML(c.response, statusOf(err), string(body)+"\n")

@@ -78,12 +78,19 @@ func (s *Server) front(api *streams.API, keys *access.Keys, open bool) (http.Han
 	if err != nil {
 		return nil, err
 	}
-	front, err := kinesis.NewFront(kinesis.Options{Authenticate: authenticator{verifier}, Logger: s.config.Logger}, api.Service())
+	front, err := kinesis.NewFront(kinesis.Options{Authenticate: authenticator{verifier}, Observe: s.observe}, api.Service())
 	if err != nil {
 		return nil, err
 	}
 	companion.Register(front)
 	return front, nil
+}
+
+// observe logs what should not have happened.
+func (s *Server) observe(o kinesis.Observation) {
+	if o.Status >= http.StatusInternalServerError {
+		s.config.Logger.Error("request failed", "operation", o.Operation, "request", o.RequestID, "code", o.Code, "err", o.Err)
+	}
 }
 
 // authenticator has package auth verify the front's requests.

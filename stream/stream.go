@@ -20,6 +20,9 @@ type Stream struct {
 	view atomic.Pointer[view]
 }
 
+// Created returns when the stream was created.
+func (s *Stream) Created() time.Time { return s.created }
+
 // ID returns the number of the stream, which no other stream of the store ever
 // had.
 func (s *Stream) ID() uint64 { return s.id }
