@@ -42,7 +42,7 @@ const drainTimeout = 10 * time.Second
 func New(t testing.TB, changes ...func(*server.Config)) *Server {
 	t.Helper()
 	s := &Server{t: t, Directory: t.TempDir()}
-	s.config = server.Config{DataDirectory: s.Directory, NativeAddress: "127.0.0.1:0", AdminAddress: "127.0.0.1:0"}
+	s.config = server.Config{DataDirectory: s.Directory, NativeAddress: "127.0.0.1:0", AdminAddress: "127.0.0.1:0", HTTPAddress: "127.0.0.1:0"}
 	for _, change := range changes {
 		change(&s.config)
 	}

@@ -19,7 +19,7 @@ func Example() {
 	}
 	defer os.RemoveAll(dir)
 
-	s, err := server.New(server.Config{DataDirectory: dir, NativeAddress: "127.0.0.1:0", AdminAddress: "127.0.0.1:0"})
+	s, err := server.New(server.Config{DataDirectory: dir, NativeAddress: "127.0.0.1:0", AdminAddress: "127.0.0.1:0", HTTPAddress: "127.0.0.1:0"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const patience = 30 * time.Second
 
 func config(t *testing.T) server.Config {
-	c := server.Config{DataDirectory: t.TempDir(), NativeAddress: "127.0.0.1:0", AdminAddress: "127.0.0.1:0"}
+	c := server.Config{DataDirectory: t.TempDir(), NativeAddress: "127.0.0.1:0", AdminAddress: "127.0.0.1:0", HTTPAddress: "127.0.0.1:0"}
 	if raceEnabled {
 		c.Store.Backend, c.Store.FS = wal.BackendHeap, crashfs.New(crashfs.Options{})
 	}

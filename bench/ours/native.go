@@ -79,7 +79,7 @@ func (n Native) serve(ctx context.Context, dir string) (*process.Process, string
 		Path: n.Program,
 		Args: []string{
 			"serve", "--data", filepath.Join(dir, "data"), "--native-address", "127.0.0.1:0",
-			"--admin-address", "127.0.0.1:0", "--log-level", "warn", "--output", "json",
+			"--admin-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0", "--log-level", "warn", "--output", "json",
 		},
 		Dir: dir,
 	})

@@ -27,10 +27,10 @@ func TestParseSeeds(t *testing.T) {
 }
 
 func TestBannerNamesOtherAddressesOnly(t *testing.T) {
-	if text := banner(addrDefault, "127.0.0.1:4569", "data", "demo"); !strings.Contains(text, "\n  echo hello | millrace put demo\n  millrace tail demo\n") {
+	if text := banner("127.0.0.1:4567", addrDefault, "127.0.0.1:4569", "data", "demo"); !strings.Contains(text, "\n  echo hello | millrace put demo\n  millrace tail demo\n") {
 		t.Errorf("the words of the quick start are missing:\n%s", text)
 	}
-	if text := banner("127.0.0.1:9", "127.0.0.1:8", "data", "demo"); !strings.Contains(text, "tail demo --addr 127.0.0.1:9\n") {
+	if text := banner("127.0.0.1:4567", "127.0.0.1:9", "127.0.0.1:8", "data", "demo"); !strings.Contains(text, "tail demo --addr 127.0.0.1:9\n") {
 		t.Errorf("the address is missing:\n%s", text)
 	}
 }
@@ -48,7 +48,7 @@ func TestDev(t *testing.T) {
 	}
 	ended := make(chan int)
 	go func() {
-		ended <- execute(context.Background(), []string{"dev", "--addr", "127.0.0.1:0", "--admin-address", "127.0.0.1:0"}, streams, environment, signals)
+		ended <- execute(context.Background(), []string{"dev", "--addr", "127.0.0.1:0", "--admin-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0"}, streams, environment, signals)
 	}()
 	var text string
 	select {
@@ -100,7 +100,7 @@ func TestServeRefusesWhatCannotBeMeant(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(stop)
-	code, _, errOut := command(t, nil, nil, "serve", "--data", t.TempDir(), "--native-address", addr, "--admin-address", "127.0.0.1:0")
+	code, _, errOut := command(t, nil, nil, "serve", "--data", t.TempDir(), "--native-address", addr, "--admin-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0")
 	if code != exitConflict || !strings.Contains(errOut, "another server listens there") {
 		t.Errorf("a taken address: exit code %d\n%s", code, errOut)
 	}

@@ -51,7 +51,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, err := server.New(server.Config{
-		DataDirectory: filepath.Join(dir, "data"), NativeAddress: "127.0.0.1:0", AdminAddress: "127.0.0.1:0",
+		DataDirectory: filepath.Join(dir, "data"), NativeAddress: "127.0.0.1:0", AdminAddress: "127.0.0.1:0", HTTPAddress: "127.0.0.1:0",
 		Store: stream.Options{Options: wal.Options{SegmentBytesMin: 256 << 10, SegmentBytesMax: 1 << 20}},
 	})
 	if err != nil {

@@ -106,7 +106,7 @@ func killRepeatedly(t *testing.T, binary, dir string, random *rand.Rand, durabil
 	start := func() *killtest.Process {
 		// Small segments, so that kills meet rolls and seals as well.
 		p, err := killtest.Start(t.Context(), binary, "serve", "--data", data, "--native-address", "127.0.0.1:0",
-			"--admin-address", "127.0.0.1:0", "--segment-bytes-min", "64KiB", "--segment-bytes-max", "1MiB", "--output", "jsonl")
+			"--admin-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0", "--segment-bytes-min", "64KiB", "--segment-bytes-max", "1MiB", "--output", "jsonl")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,7 @@ import (
 
 // startTestServer runs a server in this process, on a free port.
 func startTestServer(data string) (addr string, stop func(), err error) {
-	s, err := server.New(server.Config{DataDirectory: data, NativeAddress: "127.0.0.1:0", AdminAddress: "127.0.0.1:0"})
+	s, err := server.New(server.Config{DataDirectory: data, NativeAddress: "127.0.0.1:0", AdminAddress: "127.0.0.1:0", HTTPAddress: "127.0.0.1:0"})
 	if err != nil {
 		return "", nil, err
 	}

@@ -41,7 +41,7 @@ func buildServer(t *testing.T) string {
 // startServer starts the command on a directory.
 func startServer(t *testing.T, binary, dir string) (*killtest.Process, error) {
 	return killtest.Start(t.Context(), binary, "serve", "--data", filepath.Join(dir, "data"), "--native-address", "127.0.0.1:0",
-		"--admin-address", "127.0.0.1:0", "--segment-bytes-min", "64KiB", "--segment-bytes-max", "1MiB", "--output", "jsonl")
+		"--admin-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0", "--segment-bytes-min", "64KiB", "--segment-bytes-max", "1MiB", "--output", "jsonl")
 }
 
 // createStream makes a stream whose acknowledgements mean that it is on the

@@ -211,7 +211,7 @@ func TestFailedSyncOnARealFileSystem(t *testing.T) {
 	// -D: the server is our child, not strace.
 	server, err := killtest.Start(t.Context(), strace, "-D", "-f", "-qq", "-o", "/dev/null", "-P", firstSegment(dir),
 		"-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO",
-		binary, "serve", "--data", filepath.Join(dir, "data"), "--native-address", "127.0.0.1:0", "--admin-address", "127.0.0.1:0", "--output", "jsonl")
+		binary, "serve", "--data", filepath.Join(dir, "data"), "--native-address", "127.0.0.1:0", "--admin-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0", "--output", "jsonl")
 	if err != nil {
 		t.Skipf("SKIPPED: strace cannot trace here: %v", err)
 	}

@@ -70,7 +70,7 @@ func Run(ctx context.Context, o Options) (report Report, err error) {
 	if err != nil {
 		return report, fmt.Errorf("demo: %w", err)
 	}
-	s, err := server.New(server.Config{DataDirectory: dir, NativeAddress: "127.0.0.1:0", AdminAddress: "127.0.0.1:0"})
+	s, err := server.New(server.Config{DataDirectory: dir, NativeAddress: "127.0.0.1:0", AdminAddress: "127.0.0.1:0", HTTPAddress: "127.0.0.1:0"})
 	if err != nil {
 		return report, fmt.Errorf("demo: %w", err)
 	}
