@@ -26,6 +26,9 @@ type Server struct {
 	Address string
 	// AdminAddress is that of health and metrics.
 	AdminAddress string
+	// HTTPAddress is that of the API of AWS, with TLS and without: a client is pointed to
+	// "http://" + HTTPAddress, and any access key is taken.
+	HTTPAddress string
 	// Directory is where the data is.
 	Directory string
 
@@ -61,7 +64,7 @@ func (s *Server) start() {
 		s.t.Fatalf("millracetest: %v", err)
 	}
 	s.server = running
-	s.Address, s.AdminAddress = running.NativeAddress(), running.AdminAddress()
+	s.Address, s.AdminAddress, s.HTTPAddress = running.NativeAddress(), running.AdminAddress(), running.HTTPAddress()
 }
 
 func (s *Server) stop() {
@@ -77,6 +80,6 @@ func (s *Server) stop() {
 func (s *Server) Restart() {
 	s.t.Helper()
 	s.stop()
-	s.config.NativeAddress, s.config.AdminAddress = s.Address, s.AdminAddress
+	s.config.NativeAddress, s.config.AdminAddress, s.config.HTTPAddress = s.Address, s.AdminAddress, s.HTTPAddress
 	s.start()
 }
