@@ -3,6 +3,7 @@ package model
 import (
 	"math"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"github.com/millrace-io/millrace/kinesis/wire"
@@ -19,7 +20,8 @@ import (
 // empty string where there must be more. Other errors are the reader's.
 //
 // Of a list or map that is longer than its max, one element more is kept than it may
-// have, and the others are skipped unseen: enough to refuse it, and no more memory.
+// have, and the others are skipped unseen: enough to refuse it, and no more memory. One
+// that has no max, or a greater one, may have 10,000 elements.
 func (p *Plan) Decode(r wire.Reader, into any) error {
 	d := decoder{Reader: r}
 	target := p.structOf(into)
@@ -210,15 +212,25 @@ func (d *decoder) field(f *field, into reflect.Value) (present bool, err error) 
 	return present, err
 }
 
-// elementsMax is how many elements are kept of a list or map without a bound.
+// elementsMax is how many elements a list or map may have that has no max, or a greater one.
 const elementsMax = 10_000
 
-// kept is how many elements of a value are looked at: one more than it may have.
+// surplus skips an element that is one too many. It is an error if nothing else will
+// refuse the list or map.
+func (d *decoder) surplus(shape *Shape) error {
+	if shape.Max == nil || *shape.Max > elementsMax {
+		return &SerializationError{Member: d.path.String(), Message: "more than " + strconv.Itoa(elementsMax) + " elements"}
+	}
+	return d.Skip()
+}
+
+// kept is how many elements of a value are looked at: one more than it may have by the
+// table, which refuses it, or elementsMax.
 func kept(shape *Shape) int {
-	if shape.Max != nil && *shape.Max < elementsMax {
+	if shape.Max != nil && *shape.Max <= elementsMax {
 		return int(*shape.Max) + 1
 	}
-	return elementsMax + 1
+	return elementsMax
 }
 
 func (d *decoder) list(n *node, into reflect.Value) error {
@@ -233,7 +245,7 @@ func (d *decoder) list(n *node, into reflect.Value) error {
 		}
 		at := into.Len()
 		if at >= limit {
-			if err := d.Skip(); err != nil {
+			if err := d.surplus(n.shape); err != nil {
 				return err
 			}
 			continue
@@ -265,7 +277,7 @@ func (d *decoder) mapping(n *node, into reflect.Value) error {
 		}
 		key := string(name)
 		if _, again := result[key]; !again && len(result) >= limit {
-			if err := d.Skip(); err != nil {
+			if err := d.surplus(n.shape); err != nil {
 				return err
 			}
 			continue

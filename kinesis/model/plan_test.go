@@ -3,6 +3,7 @@ package model_test
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -244,6 +245,34 @@ func TestLongLists(t *testing.T) {
 	}
 	if err := plan.Validate(got); err == nil || !strings.HasPrefix(err.Error(), "2 validation errors") {
 		t.Errorf("validation: %v", err)
+	}
+}
+
+// TestEndlessLists: without a bound of the table there is ours.
+func TestEndlessLists(t *testing.T) {
+	type endless struct {
+		List []bool
+		Map  map[string]string
+	}
+	plan := bind[endless](t, parse(t, "service S\nstructure Endless\n\tList List\n\tMap Map\nlist List of=Flag max=20000\nmap Map key=Text value=Text\nboolean Flag\nstring Text\n"), "Endless")
+	pairs := func(n int) string {
+		var text strings.Builder
+		for i := range n {
+			fmt.Fprintf(&text, `,"%d":""`, i)
+		}
+		return `{"Map":{` + text.String()[1:] + `}}`
+	}
+	for document, fine := range map[string]bool{
+		`{"List":[` + strings.Repeat("true,", 9_999) + `true]}`:  true,
+		`{"List":[` + strings.Repeat("true,", 10_000) + `true]}`: false,
+		pairs(10_000): true,
+		pairs(10_001): false,
+	} {
+		err := plan.Decode(wire.NewJSONReader([]byte(document)), plan.New())
+		var wrong *model.SerializationError
+		if (err == nil) != fine || !fine && !errors.As(err, &wrong) {
+			t.Errorf("%.20s… of %d bytes: %v", document, len(document), err)
+		}
 	}
 }
 
