@@ -334,11 +334,11 @@ func TestCBORIsThatOfAnotherLibrary(t *testing.T) {
 	})
 }
 
-// withoutTimes makes texts of the times in the value.
+// withoutTimes makes milliseconds of the times in the value.
 func withoutTimes(value any) any {
 	switch v := value.(type) {
 	case time.Time:
-		return v.String()
+		return v.UnixMilli()
 	case []any:
 		for i := range v {
 			v[i] = withoutTimes(v[i])
