@@ -2,8 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"encoding/base64"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -182,7 +180,7 @@ func (r *JSONReader) Blob(dst []byte) ([]byte, error) {
 	offset := r.position
 	raw := r.document[offset+1:]
 	if end := bytes.IndexByte(raw, '"'); end >= 0 {
-		if decoded, complete := appendBase64(dst, raw[:end]); complete {
+		if decoded, ok := appendDecoded(dst, raw[:end]); ok {
 			r.position += end + 2
 			return decoded, nil
 		}
@@ -192,26 +190,11 @@ func (r *JSONReader) Blob(dst []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	decoded, complete := appendBase64(dst, text)
-	if !complete {
+	decoded, ok := appendDecoded(dst, text)
+	if !ok {
 		return dst, &TypeError{Offset: offset, Want: Blob, Got: Text, Detail: detailBase64}
 	}
 	return decoded, nil
-}
-
-// appendBase64 appends what the text stands for. It is complete only if the text is
-// base64, padded and without line breaks.
-func appendBase64(dst, text []byte) (decoded []byte, complete bool) {
-	size := base64.StdEncoding.DecodedLen(len(text))
-	decoded = slices.Grow(dst, size)[:len(dst)+size]
-	n, err := base64.StdEncoding.Decode(decoded[len(dst):], text)
-	// The decoder passes over line breaks. A text that has any is no multiple of four
-	// long, or yields less than its length and its padding promise.
-	padding := len(text) - len(bytes.TrimRight(text, "="))
-	if err != nil || len(text)%4 != 0 || n != size-padding {
-		return dst, false
-	}
-	return decoded[:len(dst)+n], true
 }
 
 // Object implements [Reader].

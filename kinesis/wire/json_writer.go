@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/base64"
 	"math"
 	"strconv"
 	"time"
@@ -127,7 +126,7 @@ func (w *JSONWriter) character(character rune, v []byte) {
 func (w *JSONWriter) Blob(v []byte) {
 	w.separate()
 	w.buffer = append(w.buffer, '"')
-	w.buffer = base64.StdEncoding.AppendEncode(w.buffer, v)
+	w.buffer = appendEncoded(w.buffer, v)
 	w.buffer = append(w.buffer, '"')
 }
 
