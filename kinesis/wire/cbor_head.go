@@ -49,32 +49,38 @@ const (
 	tagEpoch = 1
 )
 
-// head is the head of a value.
+// head is the head of a value. The compiler keeps it in registers, which it would not do
+// if there were five fields.
 type head struct {
 	// offset is where the value begins, tags included.
-	offset     int
-	major, low byte
+	offset int
 	// argument is a number, a length, or the bits of a floating-point number.
 	argument uint64
-	kind     Kind
+	// first is the byte with the major type and the low bits.
+	first byte
+	kind  Kind
 }
 
+func (h head) major() byte { return h.first >> 5 }
+
+func (h head) low() byte { return h.first & 0x1f }
+
 // indefinite reports whether a break marks the end.
-func (h head) indefinite() bool { return h.low == lowIndefinite }
+func (h head) indefinite() bool { return h.low() == lowIndefinite }
 
 // isFloat reports whether the number is a floating-point one.
-func (h head) isFloat() bool { return h.major == majorOther }
+func (h head) isFloat() bool { return h.major() == majorOther }
 
 // float returns the number.
 func (h head) float() float64 {
 	switch {
-	case h.major == majorUnsigned:
+	case h.major() == majorUnsigned:
 		return float64(h.argument)
-	case h.major == majorNegative:
+	case h.major() == majorNegative:
 		return -1 - float64(h.argument)
-	case h.low == lowHalf:
+	case h.low() == lowHalf:
 		return half(uint16(h.argument))
-	case h.low == lowSingle:
+	case h.low() == lowSingle:
 		return float64(math.Float32frombits(uint32(h.argument)))
 	default:
 		return math.Float64frombits(h.argument)
@@ -88,7 +94,7 @@ func (h head) whole() (int64, bool) {
 		return wholeOf(h.float())
 	case h.argument > math.MaxInt64:
 		return 0, false
-	case h.major == majorNegative:
+	case h.major() == majorNegative:
 		return ^int64(h.argument), true
 	default:
 		return int64(h.argument), true
@@ -124,7 +130,7 @@ func (r *CBORReader) head() (head, error) {
 		if err != nil {
 			return head{}, err
 		}
-		if h.major == majorTag {
+		if h.major() == majorTag {
 			isTime = isTime || h.argument == tagEpoch
 			continue
 		}
@@ -142,7 +148,7 @@ func (r *CBORReader) head() (head, error) {
 
 // bareKind returns the kind of a value that has no tag, or false if it is none.
 func (h head) bareKind() (Kind, bool) {
-	switch h.major {
+	switch h.major() {
 	case majorUnsigned, majorNegative:
 		return Number, true
 	case majorBytes:
@@ -154,7 +160,7 @@ func (h head) bareKind() (Kind, bool) {
 	case majorMap:
 		return Object, true
 	}
-	switch h.low {
+	switch h.low() {
 	case lowFalse, lowTrue:
 		return Bool, true
 	case lowNull, lowUndefined:
@@ -173,19 +179,20 @@ func (r *CBORReader) bareHead() (head, error) {
 	if len(rest) == 0 {
 		return head{}, r.fail(offset, "the document ends too early")
 	}
-	h := head{offset: offset, major: rest[0] >> 5, low: rest[0] & 0x1f}
+	h := head{offset: offset, first: rest[0]}
+	major, low := h.major(), h.low()
 	switch {
-	case h.low < lowOneByte:
-		h.argument = uint64(h.low)
+	case low < lowOneByte:
+		h.argument = uint64(low)
 		r.position++
 		return h, nil
-	case h.low == lowIndefinite && (h.major == majorOther || majorBytes <= h.major && h.major <= majorMap):
+	case low == lowIndefinite && (major == majorOther || majorBytes <= major && major <= majorMap):
 		r.position++
 		return h, nil
-	case h.low > lowEightBytes:
+	case low > lowEightBytes:
 		return head{}, r.fail(offset, "a value begins in a way that is reserved")
 	}
-	size := 1 << (h.low - lowOneByte)
+	size := 1 << (low - lowOneByte)
 	if rest = rest[1:]; len(rest) < size {
 		return head{}, r.fail(offset, "the document ends too early")
 	}

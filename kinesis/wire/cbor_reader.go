@@ -63,7 +63,7 @@ func (r *CBORReader) Null() error {
 // Bool implements [Reader].
 func (r *CBORReader) Bool() (bool, error) {
 	h, err := r.expect(Bool)
-	return err == nil && h.low == lowTrue, err
+	return err == nil && h.low() == lowTrue, err
 }
 
 // Int implements [Reader]. It accepts floating point if it is whole.
@@ -184,11 +184,11 @@ func (r *CBORReader) piece(whole head) (content []byte, more bool, err error) {
 	switch {
 	case err != nil:
 		return nil, false, err
-	case h.major == majorOther && h.indefinite():
+	case h.major() == majorOther && h.indefinite():
 		return nil, false, nil
-	case h.major != whole.major || h.indefinite():
+	case h.major() != whole.major() || h.indefinite():
 		return nil, false, r.fail(h.offset, "a string in pieces has a piece of another kind")
-	case h.major == majorText:
+	case h.major() == majorText:
 		content, err = r.text(h)
 	default:
 		content, err = r.content(h)
@@ -274,7 +274,7 @@ func (r *CBORReader) Skip() error {
 // skip consumes what follows the head of a value. The depth limit bounds the recursion.
 func (r *CBORReader) skip(h head) error {
 	values := 1
-	switch h.major {
+	switch h.major() {
 	case majorBytes, majorText:
 		return r.skipString(h)
 	case majorList:
@@ -302,7 +302,7 @@ func (r *CBORReader) skip(h head) error {
 func (r *CBORReader) skipString(h head) (err error) {
 	more := h.indefinite()
 	switch {
-	case !more && h.major == majorText:
+	case !more && h.major() == majorText:
 		_, err = r.text(h)
 	case !more:
 		_, err = r.content(h)

@@ -249,7 +249,7 @@ func FuzzCBORReader(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	strict, err := cbor.DecOptions{MaxNestedLevels: 65535, DefaultMapType: typeOfObject, IntDec: cbor.IntDecConvertSigned}.DecMode()
+	strict, err := cbor.DecOptions{MaxNestedLevels: 65535, DefaultMapType: typeOfObject, IntDec: cbor.IntDecConvertSignedOrFail}.DecMode()
 	if err != nil {
 		f.Fatal(err)
 	}
