@@ -2,6 +2,7 @@ package kinesis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -79,11 +80,20 @@ func NewCodec[In, Out any](s *Service, name string) Codec[In, Out] {
 // Read decodes and checks the body.
 func (k Codec[In, Out]) Read(c *Call) (*In, error) {
 	in := new(In)
-	if err := k.input.Decode(c.Reader(), in); err != nil {
-		return nil, serialization(err)
+	r := c.Reader()
+	err := k.input.Decode(r, in)
+	if err == nil {
+		err = r.End()
 	}
-	if err := k.input.Validate(in); err != nil {
-		return nil, &Error{Code: CodeValidation, Message: err.Error()}
+	if err == nil {
+		err = k.input.Validate(in)
+	}
+	var violated *model.ValidationError
+	switch {
+	case errors.As(err, &violated):
+		return nil, &Error{Code: CodeValidation, Message: violated.Error()}
+	case err != nil:
+		return nil, serialization(err)
 	}
 	return in, nil
 }
