@@ -22,14 +22,6 @@ const (
 	mediaCBOR = "application/x-amz-cbor-1.1"
 )
 
-// media returns the content type of documents.
-func (e Encoding) media() string {
-	if e == CBOR {
-		return mediaCBOR
-	}
-	return mediaJSON
-}
-
 // Identity is who sends a request, and where they believe they send it to.
 type Identity struct {
 	// Account is the twelve digits of who asks.

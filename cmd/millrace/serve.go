@@ -160,8 +160,8 @@ func (f *serveFlags) config(a *app) (server.Config, error) {
 
 		CertificateFile: f.certificate,
 		KeyFile:         f.key,
-		ShardMetrics:  f.shardMetrics,
-		Logger:        logger,
+		ShardMetrics:    f.shardMetrics,
+		Logger:          logger,
 	}
 	if config.Streams.StatusDelay == 0 {
 		config.Streams.StatusDelay = -1 // none

@@ -66,12 +66,12 @@ type sealer struct {
 }
 
 const (
-	sealKey       = "kinesis/token-key"
-	sealKeyBytes  = 64
-	sealVersion   = 1
-	sealHead      = 8 + 12
-	tokenHead     = 31
-	tokenTextMax  = 16 << 10
+	sealKey      = "kinesis/token-key"
+	sealKeyBytes = 64
+	sealVersion  = 1
+	sealHead     = 8 + 12
+	tokenHead    = 31
+	tokenTextMax = 16 << 10
 )
 
 // newSealer returns the sealer of a store, which has the same keys for ever.
