@@ -249,7 +249,7 @@ func TestLogsOneLinePerChangeOfState(t *testing.T) {
 			events = append(events, event.Msg)
 		}
 	}
-	want := []string{"serving", "data directory open", "serving", "stream created", "stream deleted", "stopping", "stopped"}
+	want := []string{"serving", "data directory open", "serving", "serving", "stream created", "stream deleted", "stopping", "stopped"}
 	if diff := cmp.Diff(want, events); diff != "" {
 		t.Error(diff)
 	}
