@@ -70,7 +70,9 @@ func (b Batch) record(i int) Record {
 
 // Records returns a loop over the records of a stream. It goes on until the
 // context ends or the caller breaks off; an error, yielded with a zero Record, ends
-// it. Lost connections do not: reading goes on behind the last record delivered.
+// it. Lost connections do not: reading goes on behind the last record delivered. Nor
+// do splits and merges: behind the last record of a shard come those of its children,
+// unless the shards to be read were named.
 //
 // The records belong to the caller. Those that arrived together share one block of
 // memory, so to keep a few of many for long, clone their data.
@@ -108,6 +110,10 @@ func (c *Client) Batches(ctx context.Context, stream string, settings ...Consume
 
 // errStopped says that the loop was left by its caller.
 var errStopped = errors.New("stopped")
+
+// errShardEnded says that a shard was read to its end, and that the stream has to be
+// described again: its children may be unknown.
+var errShardEnded = errors.New("the end of a shard")
 
 // consumer is one loop over a stream.
 type consumer struct {
@@ -148,6 +154,9 @@ func (r *consumer) run(ctx context.Context) error {
 		switch {
 		case err == nil || errors.Is(err, errStopped):
 			return err
+		case errors.Is(err, errShardEnded) && ctx.Err() == nil:
+			failed, attempt = attempts{since: time.Now()}, 0
+			continue
 		case ctx.Err() != nil:
 			return contextError(ctx)
 		}
@@ -185,6 +194,7 @@ func (r *consumer) resolve(d Description) error {
 		if d.StreamID != r.streamID {
 			return failure.New(failure.NotFound, "client: read", "the stream was deleted and created again")
 		}
+		r.addChildren(d)
 		return nil
 	}
 	if r.options.bounded {
@@ -208,6 +218,36 @@ func (r *consumer) resolve(d Description) error {
 		}
 	}
 	return nil
+}
+
+// follows reports whether the loop goes on with the children of shards that end.
+func (r *consumer) follows() bool { return !r.options.bounded && len(r.options.shards) == 0 }
+
+// addChildren adds the shards that came to be since the first description. All they
+// hold is to be read: it is younger than the start.
+func (r *consumer) addChildren(d Description) {
+	if !r.follows() {
+		return
+	}
+	for _, description := range d.Shards {
+		known := slices.ContainsFunc(r.shards, func(s *shardReader) bool { return s.description.ID == description.ID })
+		if known {
+			continue
+		}
+		child := r.newShardReader(description)
+		if child.start.Kind == record.StartLatest {
+			child.start, child.next = record.TrimHorizon(), 0
+		}
+		r.shards = append(r.shards, child)
+	}
+}
+
+// mature reports whether a shard may be read: those that owned its keys before it are
+// read to the end. So records of one key come in their order.
+func (r *consumer) mature(s *shardReader) bool {
+	return !slices.ContainsFunc(r.shards, func(older *shardReader) bool {
+		return !older.done && older.description.ID < s.description.ID && overlap(older.description.Range, s.description.Range)
+	})
 }
 
 // newShardReader returns the place to begin with in a shard.

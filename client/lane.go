@@ -40,6 +40,9 @@ type lane struct {
 	recovering bool
 	attempt    int
 	resume     time.Time // nothing is sent before
+	// after are the lanes of earlier routings that may hold records of the same
+	// keys. Nothing is sent while they do: it would come before what is older.
+	after []*lane
 }
 
 // newLane returns a lane to a shard, with a producer id of its own. An id per

@@ -313,8 +313,8 @@ func (p *Producer) signal() {
 }
 
 // adopt makes a routing the current one. Lanes that it shares with the one before
-// are kept, with all that they hold. The caller holds the mutex, or is the only
-// one to know the producer.
+// are kept, with all that they hold; new ones wait for those that they follow. The
+// caller holds the mutex, or is the only one to know the producer.
 func (p *Producer) adopt(r *routing) {
 	before := slices.Clone(p.lanes) // the sender may be going through the original
 	p.lanes = make([]*lane, len(r.shards))
@@ -326,13 +326,18 @@ func (p *Producer) adopt(r *routing) {
 				break
 			}
 		}
-		if p.lanes[i] == nil {
-			p.lanes[i] = newLane(r, shard)
-		}
 	}
 	for _, l := range before {
 		if l != nil {
 			p.retired = append(p.retired, l)
+		}
+	}
+	for i, shard := range r.shards {
+		if p.lanes[i] == nil {
+			p.lanes[i] = newLane(r, shard)
+			p.lanes[i].after = slices.DeleteFunc(slices.Clone(p.retired), func(old *lane) bool {
+				return !overlap(old.shard.Range, shard.Range)
+			})
 		}
 	}
 	p.routing.Store(r)

@@ -38,13 +38,35 @@ type routing struct {
 	shards []ShardDescription
 }
 
-// newRouting returns the routing of a stream.
+// newRouting returns the routing of a stream: that of its open shards.
 func newRouting(d Description) *routing {
-	shards := slices.Clone(d.Shards)
-	slices.SortFunc(shards, func(a, b ShardDescription) int {
-		return cmp.Or(a.Range.Start.Compare(b.Range.Start), cmp.Compare(a.ID, b.ID))
-	})
-	return &routing{stream: d.StreamID, shards: shards}
+	return &routing{stream: d.StreamID, shards: openShards(d.Shards)}
+}
+
+// openShards returns the shards that take records, in the order of their ranges. A
+// description does not say which they are, but who owns a hash key does: the
+// youngest of the shards that ever did, since a split or a merge gives what its
+// parents own to shards with higher numbers. So a shard is open if no younger one
+// has a part of its range.
+func openShards(shards []ShardDescription) []ShardDescription {
+	youngest := slices.Clone(shards)
+	slices.SortFunc(youngest, func(a, b ShardDescription) int { return cmp.Compare(b.ID, a.ID) })
+	var open []ShardDescription
+	for _, s := range youngest {
+		at, _ := slices.BinarySearchFunc(open, s.Range.Start, compareStart)
+		if at < len(open) && overlap(open[at].Range, s.Range) || at > 0 && overlap(open[at-1].Range, s.Range) {
+			continue
+		}
+		open = slices.Insert(open, at, s)
+	}
+	return open
+}
+
+func compareStart(s ShardDescription, key record.HashKey) int { return s.Range.Start.Compare(key) }
+
+// overlap reports whether two ranges have a key in common.
+func overlap(a, b record.HashRange) bool {
+	return a.Start.Compare(b.End) <= 0 && b.Start.Compare(a.End) <= 0
 }
 
 // route returns the index in shards of the one that the record belongs to, or
@@ -55,9 +77,7 @@ func (r *routing) route(rec *record.Record) int {
 		return 0
 	}
 	key := rec.Hash()
-	i, exact := slices.BinarySearchFunc(r.shards, key, func(s ShardDescription, key record.HashKey) int {
-		return s.Range.Start.Compare(key)
-	})
+	i, exact := slices.BinarySearchFunc(r.shards, key, compareStart)
 	if !exact {
 		i--
 	}

@@ -215,9 +215,24 @@ func (p *Producer) pump() time.Time {
 	return r.next
 }
 
+// held reports whether a lane has to wait for those that it follows. When one of them
+// has had its day there was an answer, and thus another round.
+func (p *Producer) held(l *lane) bool {
+	if len(l.after) == 0 {
+		return false
+	}
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	l.after = slices.DeleteFunc(l.after, (*lane).idle)
+	return len(l.after) > 0
+}
+
 // fillWindow sends the queued batches of a lane, and takes in as many more as the
 // window has room for.
 func (p *Producer) fillWindow(r *round, l *lane) {
+	if p.held(l) {
+		return
+	}
 	for i, b := range l.window {
 		if b.state == batchQueued && !l.recovering && (l.known || i == 0) {
 			p.transmit(r, b)
@@ -375,17 +390,46 @@ func (p *Producer) reroute(l *lane) (moved bool, err error) {
 	l.seal()
 	stray := slices.Concat(l.window, l.ready)
 	l.window, l.ready = nil, nil
+	younger := p.setAside()
 	var lost []*batch
 	for _, b := range stray {
 		if left := p.scatter(b); len(left.records) > 0 {
 			lost = append(lost, left)
 		}
 	}
+	p.putBehind(younger)
 	p.mutex.Unlock()
 	for _, b := range lost {
 		p.complete(b, errNoShard())
 	}
 	return true, nil
+}
+
+// waiting is what a lane holds and has not sent.
+type waiting struct {
+	ready   []*batch
+	filling *batch
+}
+
+// setAside empties the current lanes of what they have not sent, so that older records
+// can be put in front of it. The caller holds the mutex.
+func (p *Producer) setAside() []waiting {
+	aside := make([]waiting, len(p.lanes))
+	for i, l := range p.lanes {
+		aside[i] = waiting{l.ready, l.filling}
+		l.ready, l.filling = nil, nil
+	}
+	return aside
+}
+
+// putBehind gives the lanes back what was set aside, behind what they got since. The
+// caller has held the mutex in between.
+func (p *Producer) putBehind(aside []waiting) {
+	for i, l := range p.lanes {
+		l.seal()
+		l.ready = append(l.ready, aside[i].ready...)
+		l.filling = aside[i].filling
+	}
 }
 
 // scatter enqueues the records of a batch again by the current routing. It
@@ -400,10 +444,10 @@ func (p *Producer) scatter(b *batch) *batch {
 			left.add(r, size, b.completions[i])
 			continue
 		}
-		next := p.enqueue(p.lanes[shard], r, size, b.completions[i], p.options.batchBytes)
-		next.generation = min(next.generation, b.generation)
-		if b.opened.Before(next.opened) {
-			next.opened = b.opened
+		joined := p.enqueue(p.lanes[shard], r, size, b.completions[i], p.options.batchBytes)
+		joined.generation = min(joined.generation, b.generation)
+		if b.opened.Before(joined.opened) {
+			joined.opened = b.opened
 		}
 	}
 	if len(left.records) == 0 {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/millrace-io/millrace/failure"
@@ -26,6 +28,7 @@ type session struct {
 	// request number of their subscription.
 	window int
 	shards map[uint32]*shardReader
+	number uint32 // of the last subscription
 	out    []byte
 }
 
@@ -40,7 +43,7 @@ func (r *consumer) session(ctx context.Context) error {
 	// A context that ends interrupts whatever the socket is doing.
 	stop := context.AfterFunc(ctx, func() { _ = connection.socket.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	s := &session{consumer: r, connection: connection, shards: make(map[uint32]*shardReader)}
+	s := &session{consumer: r, connection: connection, shards: make(map[uint32]*shardReader), number: 1}
 	if err := s.describe(); err != nil {
 		return err
 	}
@@ -109,26 +112,32 @@ func (s *session) ask(question request) (protocol.Message, error) {
 	return message, errorIn(message)
 }
 
-// subscribe asks for the frames of every shard that is not done.
+// subscribe asks for the frames of every shard that is not done, and that is not to
+// be read behind another.
 func (s *session) subscribe() error {
-	number, open := uint32(1), 0
+	var ready []*shardReader
 	for _, shard := range s.consumer.shards {
-		if !shard.done {
-			open++
+		if !shard.done && s.mature(shard) {
+			ready = append(ready, shard)
 		}
 	}
-	s.window = max(s.options.readAhead/max(open, 1), creditBytesMin)
+	if s.window == 0 {
+		s.window = max(s.options.readAhead/max(len(ready), 1), creditBytesMin)
+	}
 	s.out = s.out[:0]
-	for _, shard := range s.consumer.shards {
-		if shard.done {
+	for _, shard := range ready {
+		if slices.Contains(slices.Collect(maps.Values(s.shards)), shard) {
 			continue
 		}
-		number++
+		s.number++
 		shard.consumed = 0
-		s.shards[number] = shard
+		s.shards[s.number] = shard
 		s.out = protocol.Subscribe{
 			StreamID: s.streamID, Shard: shard.description.ID, Start: shard.from(), Credits: uint32(s.window),
-		}.AppendTo(s.out, number)
+		}.AppendTo(s.out, s.number)
+	}
+	if len(s.out) == 0 {
+		return nil
 	}
 	return s.write(s.out)
 }
@@ -166,13 +175,25 @@ func (s *session) receive(message protocol.Message) error {
 		return fmt.Errorf("%v: %w", shard.description.ID, err)
 	}
 	if shard.done = shard.done || frames.End; shard.done {
-		delete(s.shards, message.Request)
-		if len(s.shards) == 0 || frames.End {
-			return nil
-		}
-		return s.write(protocol.Unsubscribe{}.AppendTo(s.out[:0], message.Request))
+		return s.leave(message.Request, frames.End)
 	}
 	return s.giveBack(shard, message.Request, len(message.Body))
+}
+
+// leave goes on without a shard that is done, because it has ended or because no more
+// of it was wanted.
+func (s *session) leave(number uint32, ended bool) error {
+	delete(s.shards, number)
+	if ended && s.follows() {
+		return errShardEnded
+	}
+	if err := s.subscribe(); err != nil { // its children may be waiting
+		return err
+	}
+	if len(s.shards) == 0 || ended {
+		return nil
+	}
+	return s.write(protocol.Unsubscribe{}.AppendTo(s.out[:0], number))
 }
 
 // giveBack returns credits once half the window is consumed: often enough that

@@ -150,6 +150,8 @@ func (c *connection) fetch(request uint32, m protocol.Fetch) error {
 	defer from.cursor.Close()
 	ctx, cancel := context.WithTimeout(c.reading, max(0, min(m.Wait, c.server.options.FetchWaitMax)))
 	defer cancel()
+	waiting, stop := from.shard.UntilEnd(ctx)
+	defer stop()
 	for {
 		found, err := from.next(int(min(int64(m.MaxBytes), int64(protocol.MessageBytesMax))))
 		if err != nil {
@@ -159,7 +161,10 @@ func (c *connection) fetch(request uint32, m protocol.Fetch) error {
 			_ = from.send(request, found)
 			return nil
 		}
-		if err := from.cursor.Wait(ctx); err != nil {
+		if err := from.cursor.Wait(waiting); err != nil {
+			if ctx.Err() == nil && from.shard.Closed() {
+				continue // the next round says so
+			}
 			if ctx.Err() == nil {
 				return from.shard.Explain(err)
 			}
@@ -183,12 +188,15 @@ func description(d stream.Description) protocol.Description {
 		RetentionTime:  d.Config.RetentionTime,
 		RetentionBytes: d.Config.RetentionBytes,
 		EnforceLimits:  d.Config.EnforceLimits,
-		Shards:         make([]protocol.ShardDescription, len(d.Shards)),
+		Shards:         make([]protocol.ShardDescription, 0, len(d.Shards)),
 	}
-	for i, s := range d.Shards {
-		m.Shards[i] = protocol.ShardDescription{
-			ID: s.ID, Range: s.Range, Created: s.Created, First: s.First, Next: s.Next, Bytes: uint64(s.Bytes),
+	for _, s := range d.Shards {
+		if s.Expired {
+			continue // there is nothing to read and nobody to write to
 		}
+		m.Shards = append(m.Shards, protocol.ShardDescription{
+			ID: s.ID, Range: s.Range, Created: s.Created, First: s.First, Next: s.Next, Bytes: uint64(s.Bytes),
+		})
 	}
 	return m
 }

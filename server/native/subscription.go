@@ -142,6 +142,8 @@ func (c *connection) push(ctx context.Context, request uint32, m protocol.Subscr
 		return err
 	}
 	defer from.cursor.Close()
+	waiting, cancel := from.shard.UntilEnd(ctx)
+	defer cancel()
 	for {
 		balance, err := s.afford(ctx, from.shard)
 		if err != nil {
@@ -152,7 +154,8 @@ func (c *connection) push(ctx context.Context, request uint32, m protocol.Subscr
 			return err
 		}
 		if len(found.body) == 0 && !found.head.End {
-			if err := from.cursor.Wait(ctx); err != nil {
+			// When the shard is closed the next round says so.
+			if err := from.cursor.Wait(waiting); err != nil && !from.shard.Closed() {
 				return from.shard.Explain(err)
 			}
 			continue
