@@ -28,7 +28,9 @@ func TestCBORGoldenBytes(t *testing.T) {
 		{int64(24), "1818"},
 		{int64(255), "18ff"},
 		{int64(256), "190100"},
+		{int64(65535), "19ffff"},
 		{int64(65536), "1a00010000"},
+		{int64(1<<32 - 1), "1affffffff"},
 		{int64(1 << 32), "1b0000000100000000"},
 		{int64(math.MaxInt64), "1b7fffffffffffffff"},
 		{int64(-1), "20"},
@@ -105,6 +107,8 @@ func TestCBORNumbersAndTimes(t *testing.T) {
 		{"c11b00000174876e807b", 1600000000123, true},
 		{"d9d9f7c100", 0, true},
 		{"c1c100", 0, true},
+		{"c1c200", 0, true},
+		{"c1fb3ff004189374bc6a", 1001, true}, // 1.001, and a thousand times that is 1000.9999999999999
 		{"c120", -1, true},
 		{"c1fb41d7d7840007df3b", 1600000000123, true},
 		{"c1fbbf50624dd2f1a9fc", -1, true},
@@ -142,6 +146,7 @@ func TestCBORRefusesWhatIsNone(t *testing.T) {
 		"5f6161ff", "7f4161ff", "5f5f4100ffff", "7f00ff", "5fc24100ff", // wrong pieces
 		"61ff", "63eda080", "7f61c361a9ff", // no UTF-8
 		"c1", "0000", "f800", "f818", "f814",
+		"1c" + strings.Repeat("00", 16), "1d" + strings.Repeat("00", 32), "1e" + strings.Repeat("00", 64),
 		strings.Repeat("81", 65) + "00",
 		strings.Repeat("9f", 65) + strings.Repeat("ff", 65),
 	} {
@@ -152,6 +157,9 @@ func TestCBORRefusesWhatIsNone(t *testing.T) {
 			continue
 		}
 		checkSticky(t, r, err)
+	}
+	if err := wire.NewCBORReader(fromHex(t, "a3010203")).Object(); !isSyntaxError(err) {
+		t.Errorf("more members than bytes are noticed late: %v", err)
 	}
 	for _, document := range []string{strings.Repeat("81", 64) + "00", strings.Repeat("c2", 10000) + "00"} {
 		if err := skipAll(wire.NewCBORReader(fromHex(t, document))); err != nil {

@@ -116,8 +116,8 @@ func numberOf(text string) number {
 	}
 	mantissa, exponent, _ := strings.Cut(strings.ToLower(text), "e")
 	if e, err := strconv.Atoi(exponent); exponent != "" && (err != nil || e > 1000 || e < -1000) {
-		// Too long for exact arithmetic. What is not zero is neither whole nor in range if the
-		// fuzzer's digits are fewer, and otherwise too rare to be looked at.
+		// Exact arithmetic would take for ever. As long as a number has fewer digits than
+		// that, it is zero, or next to nothing, or neither an integer nor a time.
 		isZero := strings.Trim(mantissa, "-0.") == ""
 		isTime := isZero || e < 0 || exponent[0] == '-'
 		return number{Float: n.Float, Big: n.Big, IsInt: isZero, IsTime: isTime}

@@ -9,7 +9,7 @@ type decimal struct {
 	text            []byte
 	negative        bool
 	whole, fraction []byte
-	exponent        int
+	exponent        int64
 }
 
 // exponentMax bounds exponents. Documents are shorter, so that digits cannot make up
@@ -51,7 +51,7 @@ func scanDecimal(document []byte) (number decimal, ok bool) {
 		return number, true
 	}
 	end++
-	sign := 1
+	sign := int64(1)
 	if at('+', '-') {
 		if document[end] == '-' {
 			sign = -1
@@ -60,7 +60,7 @@ func scanDecimal(document []byte) (number decimal, ok bool) {
 	}
 	exponent := digits()
 	for _, digit := range exponent {
-		number.exponent = min(number.exponent*10+int(digit-'0'), exponentMax)
+		number.exponent = min(number.exponent*10+int64(digit-'0'), exponentMax)
 	}
 	number.exponent *= sign
 	return number, len(exponent) > 0
@@ -69,13 +69,13 @@ func scanDecimal(document []byte) (number decimal, ok bool) {
 // scaled returns the number times 10^places as an integer, exactly: no floating point
 // is involved. What is left behind the point is rounded, half away from zero, and then
 // the result is not exact. It does not fit if it is beyond 64 bits.
-func (d decimal) scaled(places int) (value int64, exact, fits bool) {
+func (d decimal) scaled(places int64) (value int64, exact, fits bool) {
 	limit := uint64(math.MaxInt64)
 	if d.negative {
 		limit++
 	}
 	// point counts the digits that are still before the decimal point.
-	point := len(d.whole) + d.exponent + places
+	point := int64(len(d.whole)) + d.exponent + places
 	exact = true
 	var magnitude uint64
 	for _, digits := range [...][]byte{d.whole, d.fraction} {
