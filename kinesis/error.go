@@ -45,6 +45,9 @@ const (
 	CodeTooLarge           = "RequestEntityTooLargeException"
 )
 
+// codeInternalFailureListed is what InternalFailure is called where a table lists it.
+const codeInternalFailureListed = "InternalFailureException"
+
 // errorOf returns err as AWS shows it. What nobody foresaw is an InternalFailure whose
 // cause is for the log only: it may name files.
 func errorOf(err error) *Error {

@@ -58,6 +58,9 @@ func (e *Events) SendIf(name string, write func(wire.Writer), wanted func() bool
 // Fail sends an error as the last event.
 func (e *Events) Fail(err error) error {
 	shown := errorOf(err)
+	if shown.Code == CodeInternalFailure {
+		shown = &Error{Code: codeInternalFailureListed, Message: shown.Message} // which streams of events list
+	}
 	w := e.call.Writer()
 	w.Object()
 	w.Key("message")

@@ -149,6 +149,9 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := Observation{Status: http.StatusOK, RequestID: id}
 	if seen.Err = f.serve(c, r); seen.Err != nil {
 		shown := errorOf(seen.Err)
+		if c.service != nil {
+			shown = c.service.listed(c.Operation, shown)
+		}
 		seen.Code, seen.Status = shown.Code, statusOf(shown)
 		c.fail(shown)
 	}

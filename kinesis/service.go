@@ -50,6 +50,22 @@ func (s *Service) HandleRaw(name string, serve func(ctx context.Context, c *Call
 	s.operations[name] = serve
 }
 
+// listed returns the error as the operation's table has it: some tables list an exception of
+// their own for what others answer with the error that all services share.
+func (s *Service) listed(name string, err *Error) *Error {
+	if err.Code != CodeInternalFailure {
+		return err
+	}
+	for _, shape := range s.Table.Operation(name).Errors {
+		if shape.Error.Code == codeInternalFailureListed {
+			renamed := *err
+			renamed.Code = codeInternalFailureListed
+			return &renamed
+		}
+	}
+	return err
+}
+
 // Codec reads inputs of an operation and writes outputs: for operations that are served
 // by [Service.HandleRaw] and need the long way at times.
 type Codec[In, Out any] struct {
