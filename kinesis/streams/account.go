@@ -30,9 +30,6 @@ func (a *API) describeLimits(ctx context.Context, c *kinesis.Call, _ *DescribeLi
 	if err := c.Permit(ctx, "*"); err != nil {
 		return nil, err
 	}
-	if err := a.rates.take(a, "DescribeLimits", 1); err != nil {
-		return nil, err
-	}
 	out := &DescribeLimitsOutput{ShardLimit: int64(a.options.ShardsMax), OnDemandStreamCountLimit: onDemandStreamsMax}
 	err := a.each(func(t *target) error {
 		out.OpenShardCount += int64(openShards(t.Describe()))

@@ -52,7 +52,7 @@ func (a *API) setRetention(ctx context.Context, t *target, wanted int64) error {
 	}
 	d := time.Duration(wanted) * time.Hour
 	if was := t.Describe().Config.RetentionTime; was == d {
-		return nil
+		return a.requireActive(t, t.settings)
 	}
 	return a.update(ctx, t, func(*settings) error {
 		return a.gone(t, a.store.Reconfigure(ctx, t.Name(), func(c *stream.Config) { c.RetentionTime = d }))

@@ -117,7 +117,7 @@ func (a *API) changeConsumer(t *target, name string, do func(*consumer) error) e
 }
 
 func (a *API) registerConsumer(ctx context.Context, c *kinesis.Call, in *RegisterStreamConsumerInput) (*RegisterStreamConsumerOutput, error) {
-	t, err := a.target(ctx, c, "", in.StreamARN)
+	t, err := a.usableTarget(ctx, c, "", in.StreamARN)
 	if err != nil {
 		return nil, err
 	}
@@ -204,9 +204,6 @@ func (a *API) describeConsumer(ctx context.Context, c *kinesis.Call, in *Describ
 	if err != nil {
 		return nil, err
 	}
-	if err := a.rates.take(a, "DescribeStreamConsumer", 20); err != nil {
-		return nil, err
-	}
 	return &DescribeStreamConsumerOutput{ConsumerDescription: &ConsumerDescription{
 		ConsumerName: k.Name, ConsumerARN: k.arn(t), ConsumerStatus: k.statusAt(a.options.Clock.Now()),
 		ConsumerCreationTimestamp: seconds(time.Unix(0, k.Created)), StreamARN: t.arn,
@@ -214,7 +211,7 @@ func (a *API) describeConsumer(ctx context.Context, c *kinesis.Call, in *Describ
 }
 
 func (a *API) listConsumers(ctx context.Context, c *kinesis.Call, in *ListStreamConsumersInput) (*ListStreamConsumersOutput, error) {
-	t, err := a.target(ctx, c, "", in.StreamARN)
+	t, err := a.usableTarget(ctx, c, "", in.StreamARN)
 	if err != nil {
 		return nil, err
 	}

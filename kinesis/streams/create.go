@@ -171,7 +171,7 @@ func (a *API) deleteStream(ctx context.Context, c *kinesis.Call, in *DeleteStrea
 	}
 	err = a.change(ctx, t, func(s *settings) error {
 		if s.statusAt(a.options.Clock.Now()) == statusDeleting {
-			return resourceInUse("Stream %s under account %s not ACTIVE, instead in state %s", t.Name(), t.account, statusDeleting)
+			return notActive(t, statusDeleting)
 		}
 		if in.EnforceConsumerDeletion == nil || !*in.EnforceConsumerDeletion {
 			consumers, err := consumersOf(t)

@@ -17,9 +17,6 @@ func (a *API) describeStream(ctx context.Context, c *kinesis.Call, in *DescribeS
 	if err != nil {
 		return nil, err
 	}
-	if err := a.rates.take(a, "DescribeStream", 10); err != nil {
-		return nil, err
-	}
 	d := t.Describe()
 	from, err := afterShard(in.ExclusiveStartShardId)
 	if err != nil {
@@ -44,9 +41,6 @@ func (a *API) describeStream(ctx context.Context, c *kinesis.Call, in *DescribeS
 func (a *API) describeStreamSummary(ctx context.Context, c *kinesis.Call, in *DescribeStreamSummaryInput) (*DescribeStreamSummaryOutput, error) {
 	t, err := a.target(ctx, c, in.StreamName, in.StreamARN)
 	if err != nil {
-		return nil, err
-	}
-	if err := a.rates.take(a, "DescribeStreamSummary", 20); err != nil {
 		return nil, err
 	}
 	consumers, err := consumersOf(t)

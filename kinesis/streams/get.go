@@ -59,7 +59,7 @@ func (a *API) getRecords(ctx context.Context, c *kinesis.Call) error {
 	if err != nil {
 		return a.shardGone(t, place.shard, err)
 	}
-	if err := a.reads.take(a, t.ID(), place.shard, t.Name()); err != nil {
+	if err := a.reads.take(a, t, place.shard); err != nil {
 		return err
 	}
 	if isTrue(in.DryRun) {
@@ -114,7 +114,7 @@ func (a *API) answerRecords(c *kinesis.Call, t *target, from *shard.Shard, next 
 	if err := cursor.Err(); err != nil {
 		return a.gone(t, from.Explain(err))
 	}
-	a.reads.paid(a, t.ID(), from.ID(), b.bytes)
+	a.reads.paid(a, t, from.ID(), b.bytes)
 	t.CountRead(from.ID(), uint64(b.records), uint64(b.bytes))
 	if b.records > 0 {
 		next = b.next

@@ -20,6 +20,9 @@ func (a *API) getShardIterator(ctx context.Context, c *kinesis.Call, in *GetShar
 	if err != nil {
 		return nil, err
 	}
+	if !a.rates.allow(a, rateKey{operation: "GetShardIterator", stream: t.ID(), shard: of.ID()}, iteratorsPerSecond) {
+		return nil, rateExceeded(of.ID(), t.Name(), t.account)
+	}
 	next, err := a.position(t, of, position{in.ShardIteratorType, in.StartingSequenceNumber, in.Timestamp})
 	if err != nil {
 		return nil, err

@@ -19,9 +19,6 @@ func (a *API) listStreams(ctx context.Context, c *kinesis.Call, in *ListStreamsI
 	if err := c.Permit(ctx, "*"); err != nil {
 		return nil, err
 	}
-	if err := a.rates.take(a, "ListStreams", 5); err != nil {
-		return nil, err
-	}
 	after := in.ExclusiveStartStreamName
 	if in.NextToken != "" {
 		if after != "" {
@@ -65,6 +62,12 @@ func (a *API) listShards(ctx context.Context, c *kinesis.Call, in *ListShardsInp
 	if err != nil {
 		return nil, err
 	}
+	if err := a.requireUsable(t); err != nil {
+		return nil, err
+	}
+	if !a.rates.allow(a, rateKey{operation: "ListShards", stream: t.ID()}, listShardsPerSecond) {
+		return nil, limitExceeded("Rate exceeded for stream %s under account %s.", t.Name(), t.account)
+	}
 	d := t.Describe()
 	if in.StreamCreationTimestamp != nil && in.StreamCreationTimestamp.Unix() != d.Created.Unix() {
 		return nil, streamNotFound(t.Name(), t.account)
@@ -96,12 +99,18 @@ func (a *API) listedShards(ctx context.Context, c *kinesis.Call, in *ListShardsI
 		filter, err = newShardFilter(in.ShardFilter)
 		return t, from, filter, err
 	}
-	for name, given := range map[string]bool{
-		"StreamName": in.StreamName != "", "StreamARN": in.StreamARN != "", "ExclusiveStartShardId": in.ExclusiveStartShardId != "",
-		"StreamCreationTimestamp": in.StreamCreationTimestamp != nil, "ShardFilter": in.ShardFilter != nil,
+	for _, other := range []struct {
+		name  string
+		given bool
+	}{
+		{"StreamName", in.StreamName != ""},
+		{"StreamARN", in.StreamARN != ""},
+		{"ExclusiveStartShardId", in.ExclusiveStartShardId != ""},
+		{"StreamCreationTimestamp", in.StreamCreationTimestamp != nil},
+		{"ShardFilter", in.ShardFilter != nil},
 	} {
-		if given {
-			return nil, 0, filter, invalidArgument("NextToken and %s cannot be provided together.", name)
+		if other.given {
+			return nil, 0, filter, invalidArgument("NextToken and %s cannot be provided together.", other.name)
 		}
 	}
 	next, err := a.openNext(in.NextToken, tokenShards)
@@ -164,7 +173,7 @@ func (f shardFilter) apply(d stream.Description, now time.Time) []stream.ShardDe
 		return openAt(shards, later(at, horizon(d, now)))
 	case "FROM_TIMESTAMP":
 		at = later(at, horizon(d, now))
-		return keep(shards, func(s *stream.ShardDescription) bool { return !s.Closed || s.ClosedAt.After(at) })
+		return keep(shards, func(s *stream.ShardDescription) bool { return !s.Closed || !s.ClosedAt.Before(at) })
 	default: // FROM_TRIM_HORIZON, and without a filter
 		return shards
 	}
@@ -178,10 +187,10 @@ func horizon(d stream.Description, now time.Time) time.Time {
 	return later(d.Created, now.Add(-d.Config.RetentionTime))
 }
 
-// openAt returns the shards that were open at a time.
+// openAt returns the shards that were open at a time, its parents too if that is when one was split.
 func openAt(shards []stream.ShardDescription, at time.Time) []stream.ShardDescription {
 	return keep(shards, func(s *stream.ShardDescription) bool {
-		return !s.Created.After(at) && (!s.Closed || s.ClosedAt.After(at))
+		return !s.Created.After(at) && (!s.Closed || !s.ClosedAt.Before(at))
 	})
 }
 

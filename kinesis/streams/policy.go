@@ -50,6 +50,15 @@ func (a *API) resource(ctx context.Context, c *kinesis.Call, arn string) (found,
 	return found{target: t, consumer: k}, nil
 }
 
+// usableResource is resource for what AWS refuses while a stream is not there yet, or not for long.
+func (a *API) usableResource(ctx context.Context, c *kinesis.Call, arn string) (found, error) {
+	at, err := a.resource(ctx, c, arn)
+	if err == nil && at.target != nil {
+		err = a.requireUsable(at.target)
+	}
+	return at, err
+}
+
 func (a *API) putResourcePolicy(ctx context.Context, c *kinesis.Call, in *PutResourcePolicyInput) (*Empty, error) {
 	if len(in.Policy) > policyBytesMax {
 		return nil, limitExceeded("A policy has at most %d bytes.", policyBytesMax)
@@ -67,7 +76,7 @@ func (a *API) deleteResourcePolicy(ctx context.Context, c *kinesis.Call, in *Del
 
 // setPolicy changes the policy of a stream or a consumer.
 func (a *API) setPolicy(ctx context.Context, c *kinesis.Call, arn string, policy string) error {
-	at, err := a.resource(ctx, c, arn)
+	at, err := a.usableResource(ctx, c, arn)
 	switch {
 	case err != nil:
 		return err
@@ -88,7 +97,7 @@ func (a *API) setPolicy(ctx context.Context, c *kinesis.Call, arn string, policy
 
 // getResourcePolicy answers with an empty policy where there is none, as AWS does.
 func (a *API) getResourcePolicy(ctx context.Context, c *kinesis.Call, in *GetResourcePolicyInput) (*GetResourcePolicyOutput, error) {
-	at, err := a.resource(ctx, c, in.ResourceARN)
+	at, err := a.usableResource(ctx, c, in.ResourceARN)
 	switch {
 	case err != nil:
 		return nil, err

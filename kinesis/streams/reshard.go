@@ -111,7 +111,7 @@ func (a *API) reshardError(t *target, err error) error {
 	case errors.Is(err, failure.NotFound):
 		return a.gone(t, err)
 	case errors.Is(err, failure.Conflict), errors.Is(err, failure.Closed):
-		return resourceInUse("Stream %s under account %s not ACTIVE, instead in state %s", t.Name(), t.account, statusUpdating)
+		return notActive(t, statusUpdating)
 	case errors.Is(err, failure.InvalidArgument):
 		return limitExceeded("%s", detailOf(err))
 	}

@@ -123,15 +123,19 @@ func (a *API) subscribeToShard(ctx context.Context, c *kinesis.Call) error {
 		return resourceInUse("Another active subscription exists for this consumer: %s:%s:%s", t.account, t.Name(), k.Name)
 	}
 	defer a.subscriptions.end(key, active)
-	return a.push(ctx, c, &pushing{target: t, from: from, cursor: cursor, next: next})
+	if !a.rates.allow(a, rateKey{"SubscribeToShard", t.ID(), from.ID(), k.Name}, subscriptionsPerSecond) {
+		return limitExceeded("Rate exceeded for consumer %s and shard %s in stream %s under account %s.", k.Name, from.ID(), t.Name(), t.account)
+	}
+	return a.push(ctx, c, &pushing{target: t, consumer: k.Name, from: from, cursor: cursor, next: next})
 }
 
 // pushing is a subscription as its goroutine sees it.
 type pushing struct {
 	*target
-	from   *shard.Shard
-	cursor *wal.Cursor
-	next   uint64 // the record to come; 0 is the oldest
+	consumer string
+	from     *shard.Shard
+	cursor   *wal.Cursor
+	next     uint64 // the record to come; 0 is the oldest
 	// arrival is that of the last record sent, Unix nanoseconds.
 	arrival int64
 	// bytes is what the last event had of data and keys.
@@ -169,7 +173,7 @@ func (a *API) push(ctx context.Context, c *kinesis.Call, p *pushing) error {
 		}
 	}
 	if cause := context.Cause(ctx); errors.Is(cause, errDeregistered) {
-		_ = events.Fail(consumerNotFound("", p.target)) // nobody else is there to be told
+		_ = events.Fail(consumerNotFound(p.consumer, p.target)) // nobody else is there to be told
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ const (
 	tagsPage = 50
 )
 
-// mergeTags puts more tags to those there are.
+// mergeTags puts more tags to those that a resource has.
 func mergeTags(tags *map[string]string, more map[string]string) error {
 	merged := maps.Clone(*tags)
 	if merged == nil {
@@ -56,7 +56,7 @@ func shownTags(tags map[string]string, after string) []Tag {
 }
 
 func (a *API) addTagsToStream(ctx context.Context, c *kinesis.Call, in *AddTagsToStreamInput) (*Empty, error) {
-	t, err := a.target(ctx, c, in.StreamName, in.StreamARN)
+	t, err := a.usableTarget(ctx, c, in.StreamName, in.StreamARN)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +64,7 @@ func (a *API) addTagsToStream(ctx context.Context, c *kinesis.Call, in *AddTagsT
 }
 
 func (a *API) removeTagsFromStream(ctx context.Context, c *kinesis.Call, in *RemoveTagsFromStreamInput) (*Empty, error) {
-	t, err := a.target(ctx, c, in.StreamName, in.StreamARN)
+	t, err := a.usableTarget(ctx, c, in.StreamName, in.StreamARN)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (a *API) untagResource(ctx context.Context, c *kinesis.Call, in *UntagResou
 
 // changeTags changes the tags of a stream, a consumer or a channel.
 func (a *API) changeTags(ctx context.Context, c *kinesis.Call, arn string, do func(*map[string]string) error) error {
-	found, err := a.resource(ctx, c, arn)
+	found, err := a.usableResource(ctx, c, arn)
 	switch {
 	case err != nil:
 		return err
@@ -114,7 +114,7 @@ func (a *API) changeTags(ctx context.Context, c *kinesis.Call, arn string, do fu
 }
 
 func (a *API) listTagsForResource(ctx context.Context, c *kinesis.Call, in *ListTagsForResourceInput) (*ListTagsForResourceOutput, error) {
-	found, err := a.resource(ctx, c, in.ResourceARN)
+	found, err := a.usableResource(ctx, c, in.ResourceARN)
 	switch {
 	case err != nil:
 		return nil, err

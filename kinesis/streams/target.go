@@ -122,9 +122,30 @@ func (a *API) gone(t *target, err error) error { return a.notFound(t.Name(), err
 // requireActive refuses what AWS refuses while a stream is in another state.
 func (a *API) requireActive(t *target, s *settings) error {
 	if status := s.statusAt(a.options.Clock.Now()); status != statusActive {
-		return resourceInUse("Stream %s under account %s not ACTIVE, instead in state %s", t.Name(), t.account, status)
+		return notActive(t, status)
 	}
 	return nil
+}
+
+// usableTarget is target for what AWS refuses while a stream is not there yet, or not for long.
+func (a *API) usableTarget(ctx context.Context, c *kinesis.Call, name, arn string) (*target, error) {
+	t, err := a.target(ctx, c, name, arn)
+	if err == nil {
+		err = a.requireUsable(t)
+	}
+	return t, err
+}
+
+// requireUsable refuses what AWS refuses while a stream is not there yet, or not for long.
+func (a *API) requireUsable(t *target) error {
+	if status := t.settings.statusAt(a.options.Clock.Now()); status == statusCreating || status == statusDeleting {
+		return notActive(t, status)
+	}
+	return nil
+}
+
+func notActive(t *target, status string) error {
+	return resourceInUse("Stream %s under account %s not ACTIVE, instead in state %s", t.Name(), t.account, status)
 }
 
 // seconds returns a time as AWS shows it: to the second.
