@@ -211,7 +211,8 @@ type DeregisterStreamConsumerInput struct {
 }
 
 // DescribeAccountSettingsInput is AWS's structure of that name.
-type DescribeAccountSettingsInput struct{}
+type DescribeAccountSettingsInput struct {
+}
 
 // DescribeAccountSettingsOutput is AWS's structure of that name.
 type DescribeAccountSettingsOutput struct {
@@ -229,7 +230,8 @@ type DescribeChannelOutput struct {
 }
 
 // DescribeLimitsInput is AWS's structure of that name.
-type DescribeLimitsInput struct{}
+type DescribeLimitsInput struct {
+}
 
 // DescribeLimitsOutput is AWS's structure of that name.
 type DescribeLimitsOutput struct {
@@ -876,7 +878,8 @@ type SubscribeToShardInput struct {
 }
 
 // SubscribeToShardOutput is AWS's structure of that name.
-type SubscribeToShardOutput struct{}
+type SubscribeToShardOutput struct {
+}
 
 // Tag is AWS's structure of that name.
 type Tag struct {
