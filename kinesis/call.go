@@ -51,7 +51,8 @@ type Call struct {
 	service  *Service
 	response http.ResponseWriter
 	scratch  *scratch
-	began    bool // the answer is on its way: an error can no longer be sent
+	began    bool  // the answer is on its way: an error can no longer be sent
+	sent     int64 // bytes of the answer's body
 }
 
 // scratch is the memory of a call.
@@ -124,6 +125,7 @@ func (c *Call) answer(status int, document []byte) {
 	header.Set("Content-Length", itoa(len(document)))
 	c.began = true
 	c.response.WriteHeader(status)
+	c.sent += int64(len(document))
 	_, _ = c.response.Write(document) // nobody is there to be told
 }
 

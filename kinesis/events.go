@@ -86,7 +86,9 @@ func (e *Events) put(headers []wire.Header, w wire.Writer) error {
 	}
 	// A server that cannot set deadlines leaves a slow client to its own timeouts.
 	_ = e.control.SetWriteDeadline(time.Now().Add(eventPatience))
-	if _, err := e.call.response.Write(frame); err != nil {
+	n, err := e.call.response.Write(frame)
+	e.call.sent += int64(n)
+	if err != nil {
 		return err
 	}
 	return e.control.Flush()

@@ -59,8 +59,9 @@ type Observation struct {
 	// RequestID is in the answer.
 	RequestID string
 	Took      time.Duration
-	// RequestBytes is the size of the body.
-	RequestBytes int
+	// RequestBytes and AnswerBytes are the sizes of the bodies. That of a request which was
+	// refused by its headers is 0: it was not read.
+	RequestBytes, AnswerBytes int64
 }
 
 // Authenticator knows who sends a request.
@@ -138,7 +139,7 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case mediaCBOR, "application/cbor":
 		c.Encoding = CBOR
 	case mediaForm:
-		f.serveQuery(c, r)
+		f.serveQuery(c, r, began)
 		return
 	default:
 		answerXML(w, http.StatusNotFound, "<UnknownOperationException/>\n")
@@ -155,10 +156,19 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		seen.Code, seen.Status = shown.Code, statusOf(shown)
 		c.fail(shown)
 	}
-	if f.options.Observe != nil && c.service != nil {
-		seen.Service, seen.Operation, seen.Took, seen.RequestBytes = c.service.Table.Name, c.Operation, time.Since(began), len(c.Body)
-		f.options.Observe(seen)
+	if c.service != nil {
+		seen.Service = c.service.Table.Name
+		f.observe(c, seen, began)
 	}
+}
+
+// observe tells of a request that was answered.
+func (f *Front) observe(c *Call, seen Observation, began time.Time) {
+	if f.options.Observe == nil {
+		return
+	}
+	seen.Operation, seen.Took, seen.RequestBytes, seen.AnswerBytes = c.Operation, time.Since(began), int64(len(c.Body)), c.sent
+	f.options.Observe(seen)
 }
 
 // serve takes the steps from the target on.

@@ -6,6 +6,10 @@ import (
 	"encoding/xml"
 	"net/http"
 	"net/url"
+	"slices"
+	"time"
+
+	"github.com/millrace-io/millrace/auth"
 )
 
 const mediaForm = "application/x-www-form-urlencoded"
@@ -39,24 +43,27 @@ type queryError struct {
 }
 
 // serveQuery serves a form.
-func (f *Front) serveQuery(c *Call, r *http.Request) {
+func (f *Front) serveQuery(c *Call, r *http.Request, began time.Time) {
 	c.scratch = scratches.Get().(*scratch)
 	defer c.scratch.release()
+	seen := Observation{Status: http.StatusOK, RequestID: c.RequestID}
 	action, result, err := f.query(c, r)
-	if err != nil {
-		f.failQuery(c, action, errorOf(err))
-		return
-	}
 	var body bytes.Buffer
-	if result != nil {
+	if err == nil && result != nil {
 		err = xml.NewEncoder(&body).EncodeElement(result, xml.StartElement{Name: xml.Name{Local: action.Name + "Result"}})
 	}
-	if err != nil {
-		f.failQuery(c, action, errorOf(err))
-		return
+	if seen.Err = err; err != nil {
+		shown := queryErrorOf(err)
+		seen.Code, seen.Status = shown.Code, statusOf(shown)
+		c.failQuery(action, shown)
+	} else {
+		c.answerQuery(http.StatusOK, "<"+action.Name+"Response xmlns=\""+action.Namespace+"\">"+body.String()+
+			"<ResponseMetadata><RequestId>"+c.RequestID+"</RequestId></ResponseMetadata></"+action.Name+"Response>\n")
 	}
-	answerXML(c.response, http.StatusOK, "<"+action.Name+"Response xmlns=\""+action.Namespace+"\">"+body.String()+
-		"<ResponseMetadata><RequestId>"+c.RequestID+"</RequestId></ResponseMetadata></"+action.Name+"Response>\n")
+	if c.Operation != "" {
+		seen.Service = action.Service
+		f.observe(c, seen, began)
+	}
 }
 
 // query takes the steps of a form. The form is looked at only once it is known who sent
@@ -104,11 +111,54 @@ func (f *Front) queryServices() []string {
 	return services
 }
 
-func (f *Front) failQuery(c *Call, action *QueryAction, err *Error) {
+// queryCodes are the errors that have another name in the query protocol, and their status.
+var queryCodes = map[string]struct {
+	code   string
+	status int
+}{
+	auth.UnrecognizedClient:         {"InvalidClientTokenId", http.StatusForbidden},
+	auth.InvalidSignature:           {"SignatureDoesNotMatch", http.StatusForbidden},
+	auth.MissingAuthenticationToken: {"MissingAuthenticationToken", http.StatusForbidden},
+	auth.IncompleteSignature:        {"IncompleteSignature", http.StatusBadRequest},
+	CodeAccessDenied:                {"AccessDenied", http.StatusForbidden},
+	CodeThrottling:                  {"Throttling", http.StatusBadRequest},
+}
+
+// queryErrorOf returns err as the query protocol shows it.
+func queryErrorOf(err error) *Error {
+	shown := errorOf(err)
+	if as, other := queryCodes[shown.Code]; other {
+		return &Error{Code: as.code, Message: shown.Message, Status: as.status, Err: shown}
+	}
+	return shown
+}
+
+func (c *Call) failQuery(action *QueryAction, err *Error) {
 	kind := "Sender"
 	if statusOf(err) >= http.StatusInternalServerError {
 		kind = "Receiver"
 	}
 	body, _ := xml.Marshal(queryError{Namespace: action.Namespace, Type: kind, Code: err.Code, Message: err.Message, RequestID: c.RequestID})
-	answerXML(c.response, statusOf(err), string(body)+"\n")
+	c.answerQuery(statusOf(err), string(body)+"\n")
+}
+
+func (c *Call) answerQuery(status int, body string) {
+	c.sent = int64(len(body))
+	answerXML(c.response, status, body)
+}
+
+// Operations returns the names of all that is served, sorted: operations of services, and
+// actions.
+func (f *Front) Operations() []string {
+	var names []string
+	for _, s := range f.services {
+		for _, o := range s.Table.Operations {
+			names = append(names, o.Name)
+		}
+	}
+	for _, a := range f.actions {
+		names = append(names, a.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }

@@ -54,7 +54,7 @@ func (s *Server) startAdmin(ctx context.Context) error {
 func (s *Server) adminHandler() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
-		metric.NewCollector(metric.Source{Store: s.storeStats, Native: s.nativeStats}, s.config.ShardMetrics),
+		metric.NewCollector(metric.Source{Store: s.storeStats, Native: s.nativeStats, HTTP: s.httpRequests}, s.config.ShardMetrics),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -86,6 +86,12 @@ func (s *Server) nativeStats() (native.Stats, bool) {
 		return native.Stats{}, false
 	}
 	return serving.Stats(), true
+}
+
+func (s *Server) httpRequests() *metric.Requests {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.requests
 }
 
 // closeAdmin ends the admin listener, with its connections if they do not end

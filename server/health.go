@@ -72,7 +72,7 @@ func (h *health) report() report {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	r := report{Status: statusOK, Components: make(map[component]componentHealth)}
-	for _, part := range []component{componentStore, componentNative} {
+	for _, part := range []component{componentStore, componentHTTP, componentNative} {
 		state, known := h.components[part]
 		if !known {
 			state = componentHealth{Status: statusStarting}

@@ -13,7 +13,7 @@ import (
 	"github.com/millrace-io/millrace/kinesis"
 	"github.com/millrace-io/millrace/kinesis/companion"
 	"github.com/millrace-io/millrace/kinesis/streams"
-	"github.com/millrace-io/millrace/server/access"
+	"github.com/millrace-io/millrace/server/metric"
 	"github.com/millrace-io/millrace/server/web"
 )
 
@@ -22,10 +22,6 @@ const certificateFolder = "tls"
 
 // startHTTP begins to serve the API of AWS.
 func (s *Server) startHTTP(ctx context.Context) error {
-	keys, err := access.Open(s.Store(), s.config.Streams.Account, s.config.Store.Clock)
-	if err != nil {
-		return err
-	}
 	certificate, err := s.certificate()
 	if err != nil {
 		return err
@@ -35,20 +31,20 @@ func (s *Server) startHTTP(ctx context.Context) error {
 		return err
 	}
 	s.mutex.Lock()
-	s.keys, s.api = keys, api
+	s.api = api
 	s.mutex.Unlock()
 	listener, open, err := s.listenHTTP(ctx)
 	if err != nil {
 		s.health.set(componentHTTP, statusFailed, err.Error())
 		return err
 	}
-	front, err := s.front(api, keys, open)
+	front, requests, err := s.front(api, open)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	served := web.New(front, certificate, s.config.Logger)
 	s.mutex.Lock()
-	s.http, s.httpListener = served, listener
+	s.http, s.httpListener, s.requests = served, listener, requests
 	s.mutex.Unlock()
 	s.group.Go(func() {
 		if err := served.Serve(listener); err != nil {
@@ -72,22 +68,27 @@ func (s *Server) certificate() (tls.Certificate, error) {
 	return loaded, nil
 }
 
-// front returns the handler of requests. open says that whoever connects is trusted.
-func (s *Server) front(api *streams.API, keys *access.Keys, open bool) (http.Handler, error) {
-	verifier, err := auth.New(auth.Options{Lookup: keys.Lookup, Clock: s.config.Store.Clock, Hosts: s.config.HostNames, AcceptAny: open})
+// front returns the handler of requests, and what counts them. open says that whoever connects is
+// trusted.
+func (s *Server) front(api *streams.API, open bool) (http.Handler, *metric.Requests, error) {
+	verifier, err := auth.New(auth.Options{Lookup: s.Keys().Lookup, Clock: s.config.Store.Clock, Hosts: s.config.HostNames, AcceptAny: open})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	front, err := kinesis.NewFront(kinesis.Options{Authenticate: authenticator{verifier}, Observe: s.observe}, api.Service())
+	var requests *metric.Requests // made once all operations are known, which is before the first request
+	observe := func(o kinesis.Observation) { s.observe(requests, o) }
+	front, err := kinesis.NewFront(kinesis.Options{Authenticate: authenticator{verifier}, Observe: observe}, api.Service())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	companion.Register(front)
-	return front, nil
+	requests = metric.NewRequests(front.Operations()...)
+	return front, requests, nil
 }
 
-// observe logs what should not have happened.
-func (s *Server) observe(o kinesis.Observation) {
+// observe counts a request, and logs what should not have happened.
+func (s *Server) observe(requests *metric.Requests, o kinesis.Observation) {
+	requests.Count(metric.Request{Operation: o.Operation, Status: o.Status, Took: o.Took, RequestBytes: o.RequestBytes, AnswerBytes: o.AnswerBytes})
 	if o.Status >= http.StatusInternalServerError {
 		s.config.Logger.Error("request failed", "operation", o.Operation, "request", o.RequestID, "code", o.Code, "err", o.Err)
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/kinesis/streams"
 	"github.com/millrace-io/millrace/server/access"
+	"github.com/millrace-io/millrace/server/control"
+	"github.com/millrace-io/millrace/server/metric"
 	"github.com/millrace-io/millrace/server/native"
 	"github.com/millrace-io/millrace/server/web"
 	"github.com/millrace-io/millrace/stream"
@@ -30,15 +32,17 @@ type Server struct {
 	state     state // guarded by lifecycle
 
 	mutex          sync.Mutex
-	store          *stream.Store  // guarded by mutex; nil until it is open
-	native         *native.Server // guarded by mutex; nil until it serves
-	keys           *access.Keys   // guarded by mutex; nil until the store is open
-	api            *streams.API   // guarded by mutex; nil until the store is open
-	http           *web.Server    // guarded by mutex; nil until it serves
-	httpListener   net.Listener   // guarded by mutex
-	nativeListener net.Listener   // guarded by mutex
-	adminListener  net.Listener   // guarded by mutex
-	admin          *http.Server   // guarded by mutex
+	store          *stream.Store    // guarded by mutex; nil until it is open
+	native         *native.Server   // guarded by mutex; nil until it serves
+	keys           *access.Keys     // guarded by mutex; nil until they are open
+	control        *control.Server  // guarded by mutex; nil until it serves, or if it cannot
+	api            *streams.API     // guarded by mutex; nil until the store is open
+	requests       *metric.Requests // guarded by mutex; nil until it serves
+	http           *web.Server      // guarded by mutex; nil until it serves
+	httpListener   net.Listener     // guarded by mutex
+	nativeListener net.Listener     // guarded by mutex
+	adminListener  net.Listener     // guarded by mutex
+	admin          *http.Server     // guarded by mutex
 }
 
 // state is where a server is in its life.
@@ -69,7 +73,7 @@ func (s *Server) Start(ctx context.Context) error {
 		return failure.New(failure.Conflict, "server: start", "a server is started once")
 	}
 	s.state = stateStarted
-	for _, step := range []func(context.Context) error{s.startAdmin, s.openStore, s.startHTTP, s.startNative} {
+	for _, step := range []func(context.Context) error{s.startAdmin, s.openStore, s.openKeys, s.startHTTP, s.startNative} {
 		err := ctx.Err()
 		if err == nil {
 			err = step(ctx)
@@ -229,12 +233,15 @@ func (s *Server) stop(ctx context.Context) error {
 		return nil
 	}
 	s.mutex.Lock()
-	serving, store, admin, api, served := s.native, s.store, s.admin, s.api, s.http
+	serving, store, admin, api, served, controlled := s.native, s.store, s.admin, s.api, s.http, s.control
 	s.mutex.Unlock()
 	began := time.Now()
 	s.health.stop()
 	s.config.Logger.Info("stopping")
 	var failed []error
+	if controlled != nil {
+		failed = append(failed, controlled.Shutdown(ctx))
+	}
 	if api != nil {
 		api.Drain()
 	}

@@ -114,6 +114,7 @@ func TestHealth(t *testing.T) {
 		"status": "ok",
 		"components": map[string]any{
 			"store":  map[string]any{"status": "ok"},
+			"http":   map[string]any{"status": "ok"},
 			"native": map[string]any{"status": "ok"},
 		},
 	}

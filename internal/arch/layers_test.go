@@ -48,6 +48,7 @@ var layers = map[string]place{
 	"kinesis":                       {72, "the front does not know which services it serves"},
 	"kinesis/*":                     {73, "services do not meet"},
 	"server/native":                 {80, "it speaks a protocol and does not know who listens"},
+	"server/access":                 {80, "keys do not know who asks for them"},
 	"server/*":                      {81, "it is told what there is to serve"},
 	"server":                        {82, "only commands start servers"},
 	"client":                        {89, "it is the SDK"},

@@ -171,7 +171,7 @@ var nativeMetrics = []nativeMetric{
 
 // Metrics lists all metrics of a [Collector].
 func Metrics() []Metric {
-	all := []Metric{storeStreams, storeUnavailable, storeOrphans, syncMetric, appendSeconds}
+	all := append([]Metric{storeStreams, storeUnavailable, storeOrphans, syncMetric, appendSeconds}, requestMetrics...)
 	for _, m := range shardMetrics {
 		all = append(all, m.Metric)
 	}
@@ -186,6 +186,8 @@ func Metrics() []Metric {
 type Source struct {
 	Store  func() (stream.Stats, bool)
 	Native func() (native.Stats, bool)
+	// HTTP yields nil while there is nothing to read.
+	HTTP func() *Requests
 }
 
 // Collector is a prometheus.Collector over snapshots.
@@ -209,6 +211,10 @@ func NewCollector(source Source, perShard bool) *Collector {
 	for _, m := range append([]shardMetric{{Metric: syncMetric}}, shardMetrics...) {
 		c.described[m.Name] = prometheus.NewDesc(m.Name, m.Help, c.labels, nil)
 	}
+	for _, m := range requestMetrics {
+		c.described[m.Name] = prometheus.NewDesc(m.Name, m.Help, []string{"operation"}, nil)
+	}
+	c.described[requestsTotal.Name] = prometheus.NewDesc(requestsTotal.Name, requestsTotal.Help, []string{"operation", "code"}, nil)
 	return c
 }
 
@@ -229,6 +235,11 @@ func (c *Collector) Collect(metrics chan<- prometheus.Metric) {
 	if c.source.Native != nil {
 		if stats, ok := c.source.Native(); ok {
 			c.collectNative(metrics, &stats)
+		}
+	}
+	if c.source.HTTP != nil {
+		if requests := c.source.HTTP(); requests != nil {
+			c.collectRequests(metrics, requests)
 		}
 	}
 }
@@ -270,12 +281,7 @@ func (c *Collector) collectNative(metrics chan<- prometheus.Metric, stats *nativ
 	for _, m := range nativeMetrics {
 		metrics <- c.number(m.Metric, m.value(stats))
 	}
-	latency := &stats.AppendLatency
-	counts := make(map[float64]uint64, len(latency.Bounds))
-	for i, bound := range latency.Bounds {
-		counts[bound] = latency.Counts[i]
-	}
-	metrics <- prometheus.MustNewConstHistogram(c.described[appendSeconds.Name], latency.Count, latency.Total.Seconds(), counts)
+	metrics <- c.latency(appendSeconds, &stats.AppendLatency)
 }
 
 // number makes a sample of a counter or gauge.

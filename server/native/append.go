@@ -121,7 +121,7 @@ func (c *connection) encode(out []byte, answer reply) []byte {
 		return protocol.ErrorOf(answer.err).AppendTo(out, answer.request)
 	}
 	c.server.stats.appends.Add(1)
-	c.server.stats.latency.add(time.Since(c.server.base) - answer.arrived)
+	c.server.stats.latency.Add(time.Since(c.server.base) - answer.arrived)
 	placed := answer.pending.Range
 	return protocol.Ack{First: placed.First, Last: placed.Last, Time: placed.Time}.AppendTo(out, answer.request)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/internal/histogram"
 	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/stream"
 )
@@ -202,7 +203,7 @@ type counters struct {
 	open, subscriptions                  atomic.Int64
 	accepted, refused, appends, failures atomic.Uint64
 	inBytes, outBytes                    atomic.Uint64
-	latency                              histogram
+	latency                              histogram.Histogram
 }
 
 // Stats is a snapshot of a server.
@@ -216,7 +217,7 @@ type Stats struct {
 	// InBytes and OutBytes are batches read and frames written.
 	InBytes, OutBytes uint64
 	// AppendLatency is from the end of reading a batch to its acknowledgement.
-	AppendLatency Histogram
+	AppendLatency histogram.Snapshot
 }
 
 // Stats returns a snapshot.
@@ -226,6 +227,6 @@ func (s *Server) Stats() Stats {
 		Accepted: s.stats.accepted.Load(), Refused: s.stats.refused.Load(),
 		Appends: s.stats.appends.Load(), Failures: s.stats.failures.Load(),
 		InBytes: s.stats.inBytes.Load(), OutBytes: s.stats.outBytes.Load(),
-		AppendLatency: s.stats.latency.snapshot(),
+		AppendLatency: s.stats.latency.Snapshot(),
 	}
 }

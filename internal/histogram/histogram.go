@@ -1,4 +1,6 @@
-package native
+// Package histogram counts how long things took, for metrics: cheap to add to from everywhere at
+// once, coarse to read. For figures that are to be exact see package bench/latency.
+package histogram
 
 import (
 	"math/bits"
@@ -14,22 +16,23 @@ const (
 	buckets     = bucketLast - bucketFirst + 1
 )
 
-// histogram counts durations in buckets that double. Adding costs two atomic
-// additions.
-type histogram struct {
+// Histogram counts durations in buckets that double. The zero value is empty and ready for use.
+// Its methods may be called concurrently; adding costs two atomic additions.
+type Histogram struct {
 	counts [buckets + 1]atomic.Uint64 // the last one holds what is longer
 	total  atomic.Int64
 }
 
-func (h *histogram) add(d time.Duration) {
+// Add counts a duration; one below zero counts as zero.
+func (h *Histogram) Add(d time.Duration) {
 	d = max(d, 0)
 	index := max(bits.Len64(uint64(d))-bucketFirst, 0)
 	h.counts[min(index, buckets)].Add(1)
 	h.total.Add(int64(d))
 }
 
-// Histogram is a snapshot of how long something took.
-type Histogram struct {
+// Snapshot is what a histogram had counted.
+type Snapshot struct {
 	// Bounds are the upper bounds of the buckets, in seconds.
 	Bounds []float64
 	// Counts are cumulative: how many were at most as long as the bound.
@@ -39,8 +42,9 @@ type Histogram struct {
 	Total time.Duration
 }
 
-func (h *histogram) snapshot() Histogram {
-	s := Histogram{Bounds: make([]float64, buckets), Counts: make([]uint64, buckets)}
+// Snapshot returns what was counted so far. What is added meanwhile may be in it in part.
+func (h *Histogram) Snapshot() Snapshot {
+	s := Snapshot{Bounds: make([]float64, buckets), Counts: make([]uint64, buckets)}
 	for i := range buckets {
 		s.Count += h.counts[i].Load()
 		s.Counts[i] = s.Count
