@@ -24,6 +24,8 @@ func helpTopics() []*cobra.Command {
 
   MILLRACE_ADDR           --addr of the commands that talk to a server
   MILLRACE_TIMEOUT        --timeout of the same commands
+  MILLRACE_DATA           --data of auth
+  MILLRACE_ACCOUNT        --account of auth create-key
   MILLRACE_STORE          --store of backup and restore
   MILLRACE_S3_ENDPOINT    --s3-endpoint, the same for a store that is not AWS
   MILLRACE_S3_REGION      --s3-region; credentials are those of the AWS tools

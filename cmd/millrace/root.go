@@ -54,7 +54,7 @@ A first minute, in two terminals:
 			root.AddCommand(command)
 		}
 	}
-	add("server", newDemo(a), newDev(a), newServe(a))
+	add("server", newDemo(a), newDev(a), newServe(a), newAuth(a))
 	add("data", newStream(a), newPut(a), newGet(a), newTail(a))
 	add("tools", newBench(a), newFuzz(a), newInspect(a), newBackup(a), newRestore(a), newRepair(a), newVersion(a))
 	root.SetHelpCommandGroupID("tools")

@@ -52,8 +52,14 @@ type Keys struct {
 	rows  map[string]row // by id; as in the store
 }
 
-// Open reads the keys of a store. New ones are of this account.
+var accountPattern = regexp.MustCompile(`^[0-9]{12}$`)
+
+// Open reads the keys of a store. New ones are of this account, twelve digits, and get their time from
+// this clock, or the system's if it is nil.
 func Open(store *stream.Store, account string, c clock.Clock) (*Keys, error) {
+	if !accountPattern.MatchString(account) {
+		return nil, failure.New(failure.InvalidArgument, "access: open", "account %.32q is not twelve digits", account)
+	}
 	if c == nil {
 		c = clock.System()
 	}

@@ -35,7 +35,7 @@ func Dial(ctx context.Context, directory string) (*Client, error) {
 		return nil, failure.Wrap(failure.Unavailable, "control: connect", err)
 	}
 	_ = probe.Close() // somebody is there
-	return &Client{&http.Client{Transport: &http.Transport{DialContext: dial}}}, nil
+	return &Client{&http.Client{Transport: &http.Transport{DialContext: dial}, Timeout: requestTimeout}}, nil
 }
 
 // Close ends the connections that are left.
