@@ -13,6 +13,11 @@
 //   - the sequence numbers of a shard are 1, 2, 3 and so on, and a record that
 //     was once read is read again.
 //
+// An [Order] does the same for streams that are split and merged meanwhile, and for
+// consumers that follow the shards from parents to children: each of them reads every
+// acknowledged record exactly once and the records of a key in the order in which they
+// were put, with growing sequence numbers, in shards to which their hashes belong.
+//
 // What it cannot show: a killed process loses no write that the kernel has
 // taken, so this says nothing about fdatasync. Package crashfs simulates that.
 package killtest

@@ -2,8 +2,6 @@ package killtest
 
 import (
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"hash/maphash"
 	"strconv"
 	"sync"
@@ -13,9 +11,6 @@ import (
 
 // idSize is the bytes at the start of every record's data that hold its id.
 const idSize = 8
-
-// violationsMax bounds how many findings are kept: the first ones tell.
-const violationsMax = 20
 
 // fate is what the ledger knows about one record that was sent.
 type fate struct {
@@ -36,14 +31,13 @@ type shardState struct {
 // Ledger is the memory of everything sent. Its methods may be called
 // concurrently.
 type Ledger struct {
-	mutex      sync.Mutex
-	seed       maphash.Seed
-	fates      []fate // by id
-	shards     map[record.ShardID]*shardState
-	settled    uint64 // ids below it were read or found absent by an earlier pass
-	acked      int
-	violations []error
-	more       int // violations not kept
+	mutex   sync.Mutex
+	seed    maphash.Seed
+	fates   []fate // by id
+	shards  map[record.ShardID]*shardState
+	settled uint64 // ids below it were read or found absent by an earlier pass
+	acked   int
+	findings
 }
 
 // NewLedger returns an empty ledger.
@@ -199,21 +193,9 @@ func (l *Ledger) EndPass() {
 	}
 }
 
-// report keeps a violation. The mutex is held.
-func (l *Ledger) report(format string, args ...any) {
-	if len(l.violations) == violationsMax {
-		l.more++
-		return
-	}
-	l.violations = append(l.violations, fmt.Errorf(format, args...))
-}
-
 // Err returns the violations found so far, or nil.
 func (l *Ledger) Err() error {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	if l.more > 0 {
-		return fmt.Errorf("%w\nand %d more", errors.Join(l.violations...), l.more)
-	}
-	return errors.Join(l.violations...)
+	return l.err()
 }

@@ -15,8 +15,9 @@ import (
 
 // Process is a server in a process of its own.
 type Process struct {
-	// Address is that of the native protocol, Admin that of the metrics.
-	Address, Admin string
+	// Address is that of the native protocol, Admin that of the metrics, HTTP that of
+	// the API of AWS.
+	Address, Admin, HTTP string
 
 	command *exec.Cmd
 	log     *tail
@@ -47,12 +48,13 @@ func Start(ctx context.Context, binary string, arguments ...string) (*Process, e
 	var ready struct {
 		Native string `json:"native_address"`
 		Admin  string `json:"admin_address"`
+		HTTP   string `json:"http_address"`
 	}
 	if err := errors.Join(readErr, json.Unmarshal(line, &ready)); readErr != nil || ready.Native == "" {
 		_ = p.Kill()
 		return nil, fmt.Errorf("killtest: the server did not become ready: %w\n%s", err, p.log)
 	}
-	p.Address, p.Admin = ready.Native, ready.Admin
+	p.Address, p.Admin, p.HTTP = ready.Native, ready.Admin, ready.HTTP
 	return p, nil
 }
 
