@@ -81,6 +81,11 @@ func (a *API) shardToReshard(t *target, name string) (stream.ShardDescription, e
 	if t.settings.Mode == modeOnDemand {
 		return stream.ShardDescription{}, validation("Request is invalid: stream %s under account %s is in ON_DEMAND mode.", t.Name(), t.account)
 	}
+	// A change that is still shown to go on is why the shard is closed: whoever asks again must
+	// be told to wait, not that it was wrong.
+	if err := a.requireActive(t, t.settings); err != nil {
+		return stream.ShardDescription{}, err
+	}
 	if shards[id].Closed {
 		return stream.ShardDescription{}, invalidArgument("Shard %s in stream %s under account %s has already been merged or split, and thus is not eligible for merging or splitting.", id, t.Name(), t.account)
 	}
