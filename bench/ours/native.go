@@ -41,12 +41,12 @@ func (n Native) Open(ctx context.Context, c target.Config) (target.Session, erro
 	if err := noOptions("native", c.Options); err != nil {
 		return nil, err
 	}
-	started, address, err := n.serve(ctx, c.Dir)
+	started, at, err := serve(ctx, n.Program, c.Dir)
 	if err != nil {
 		return nil, err
 	}
 	s := &nativeSession{process: started, hashes: hashesOf(max(c.Shards, 1))}
-	if s.client, err = client.New(ctx, address); err == nil && !c.Reopen {
+	if s.client, err = client.New(ctx, at.Native); err == nil && !c.Reopen {
 		_, err = s.client.CreateStream(ctx, client.StreamConfig{Name: streamName, Shards: len(s.hashes), Durability: promise})
 	}
 	if err == nil {
@@ -73,48 +73,52 @@ type nativeSession struct {
 // a scenario writes.
 const readyMax = time.Minute
 
-// serve starts a server over dir and returns its native address.
-func (n Native) serve(ctx context.Context, dir string) (*process.Process, string, error) {
+// addresses are what a server listens to.
+type addresses struct {
+	Native string `json:"native_address"`
+	HTTP   string `json:"http_address"`
+}
+
+// serve starts a server over dir.
+func serve(ctx context.Context, program, dir string) (*process.Process, addresses, error) {
 	started, err := process.Start(ctx, process.Command{
-		Path: n.Program,
+		Path: program,
 		Args: []string{
 			"serve", "--data", filepath.Join(dir, "data"), "--native-address", "127.0.0.1:0",
-			"--admin-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0", "--log-level", "warn", "--output", "json",
+			"--admin-address", "127.0.0.1:0", "--http-address", "127.0.0.1:0", "--status-delay", "0s", "--log-level", "warn", "--output", "json",
 		},
 		Dir: dir,
 	})
 	if err != nil {
-		return nil, "", err
+		return nil, addresses{}, err
 	}
-	var address string
+	var at addresses
 	err = started.Ready(ctx, readyMax, func(context.Context) error {
-		address, err = addressIn(started.Output())
+		at, err = addressesIn(started.Output())
 		return err
 	})
 	if err != nil {
-		return nil, "", errors.Join(err, started.Stop())
+		return nil, addresses{}, errors.Join(err, started.Stop())
 	}
-	return started, address, nil
+	return started, at, nil
 }
 
-// addressIn finds the native address in what a server has printed, which is an
+// addressesIn finds the addresses in what a server has printed, which is an
 // indented JSON object, and the lines of a log before or behind it.
-func addressIn(output string) (string, error) {
+func addressesIn(output string) (addresses, error) {
 	const opening = "{\n"
+	var at addresses
 	_, members, found := strings.Cut(output, opening)
 	if !found {
-		return "", errors.New("ours: the server has not printed its addresses")
+		return at, errors.New("ours: the server has not printed its addresses")
 	}
-	var endpoints struct {
-		Native string `json:"native_address"`
+	if err := json.NewDecoder(strings.NewReader(opening + members)).Decode(&at); err != nil {
+		return at, fmt.Errorf("ours: the server's addresses: %w", err)
 	}
-	if err := json.NewDecoder(strings.NewReader(opening + members)).Decode(&endpoints); err != nil {
-		return "", fmt.Errorf("ours: the server's addresses: %w", err)
+	if at.Native == "" || at.HTTP == "" {
+		return at, errors.New("ours: the server has not printed all of its addresses")
 	}
-	if endpoints.Native == "" {
-		return "", errors.New("ours: the server has printed no native address")
-	}
-	return endpoints.Native, nil
+	return at, nil
 }
 
 // Append implements target.Session.

@@ -1,7 +1,6 @@
 package ours
 
 import (
-	"context"
 	"fmt"
 	"runtime/debug"
 
@@ -15,7 +14,7 @@ var everyDurability = []target.Durability{target.Group, target.Interval, target.
 // Targets returns all of ours. The server is started by running program with
 // the arguments given: a millrace binary and nothing else.
 func Targets(program string) []target.Target {
-	return []target.Target{Wal{}, Engine{}, Native{Program: program}, Kinesis{}}
+	return []target.Target{Wal{}, Engine{}, Native{Program: program}, Kinesis{Program: program}}
 }
 
 // version is that of the module, with the commit when it is known.
@@ -48,20 +47,4 @@ func noOptions(name string, options map[string]string) error {
 		return fmt.Errorf("ours: %s has no option %s", name, option)
 	}
 	return nil
-}
-
-// Kinesis is the Kinesis API of a server.
-type Kinesis struct{}
-
-// About implements target.Target.
-func (Kinesis) About() target.About {
-	return target.About{
-		Name: "kinesis", Version: version(), Kind: "broker", Durabilities: everyDurability,
-		Notes: "the server does not speak the Kinesis API yet",
-	}
-}
-
-// Open implements target.Target.
-func (Kinesis) Open(context.Context, target.Config) (target.Session, error) {
-	return nil, &target.UnavailableError{Target: "kinesis", Reason: "this server does not speak the Kinesis API yet"}
 }

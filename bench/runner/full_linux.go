@@ -63,7 +63,7 @@ func readBack(ctx context.Context, job Job, on target.Target, session target.Ses
 	if !ok {
 		return lacksScan(on.About())
 	}
-	found, err := scan(ctx, scanner, job.Scenario.Shards())
+	found, err := scan(ctx, scanner, &job.Scenario)
 	if err != nil {
 		return err
 	}

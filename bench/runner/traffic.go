@@ -106,7 +106,7 @@ func (t *trip) produce(ctx context.Context) error {
 		group.Wait()
 		return err
 	}
-	before, _ := t.serverCPU()
+	before, _ := serverCPU(t.session)
 	hiccup := load.StartHiccup(time.Duration(s.WarmupDuration))
 	allocated := allocations()
 	outcome, err := t.generate(ctx)
@@ -150,6 +150,9 @@ func (t *trip) plan() load.Plan {
 // generate runs the producers.
 func (t *trip) generate(ctx context.Context) (*load.Outcome, error) {
 	s, shards := &t.job.Scenario, int64(t.job.Scenario.Shards())
+	if s.Prepared {
+		return t.generatePrepared(ctx)
+	}
 	if !s.Asynchronous {
 		payloads := make([]*payload, s.Producers())
 		for i := range payloads {
@@ -167,6 +170,27 @@ func (t *trip) generate(ctx context.Context) (*load.Outcome, error) {
 	return load.RunAsync(ctx, t.plan(), func(ctx context.Context, number int64, planned time.Duration, done func(error)) error {
 		return sender.Send(ctx, int(number%shards), one.stamped(planned, number)[0], done)
 	}, sender.Flush)
+}
+
+// generatePrepared runs producers that have done everything beforehand but the
+// append.
+func (t *trip) generatePrepared(ctx context.Context) (*load.Outcome, error) {
+	s := &t.job.Scenario
+	preparer, ok := t.session.(target.Preparer)
+	if !ok {
+		return nil, lacks(t.on.About(), "prepare an append")
+	}
+	shards := s.Shards()
+	appends := make([]func(context.Context) error, s.Producers()*shards)
+	for i := range appends {
+		var err error
+		if appends[i], err = preparer.Prepare(i%shards, newPayload(i, s.BatchSize, int(s.MessageSize)).records); err != nil {
+			return nil, err
+		}
+	}
+	return load.Run(ctx, t.plan(), func(ctx context.Context, worker int, number int64, _ time.Duration) error {
+		return appends[worker*shards+int(number%int64(shards))](ctx)
+	})
 }
 
 // errEnded is the failure of a consumer that had no reason to end.
@@ -270,7 +294,7 @@ func (t *trip) catchUp(ctx context.Context, group *sync.WaitGroup, failures chan
 	for range s.CatchUpReaders {
 		group.Go(func() {
 			for ctx.Err() == nil {
-				found, err := scan(ctx, scanner, s.Shards())
+				found, err := scan(ctx, scanner, s)
 				if err != nil {
 					if ctx.Err() == nil {
 						failures <- err
@@ -308,10 +332,10 @@ func (t *trip) report(outcome *load.Outcome) {
 	}
 }
 
-// serverCPU is the processor time of the target's server so far; ok is false
+// serverCPU is the processor time of a session's server so far; ok is false
 // when it has none or the system does not say.
-func (t *trip) serverCPU() (used time.Duration, ok bool) {
-	server, ok := t.session.(target.Server)
+func serverCPU(session target.Session) (used time.Duration, ok bool) {
+	server, ok := session.(target.Server)
 	if !ok {
 		return 0, false
 	}
@@ -332,7 +356,7 @@ func (t *trip) server(before time.Duration, outcome *load.Outcome) {
 	if !ok {
 		return
 	}
-	after, known := t.serverCPU()
+	after, known := serverCPU(t.session)
 	if records := float64(outcome.Operations) * float64(t.job.Scenario.BatchSize) * t.whole(outcome); known && records > 0 {
 		t.run.Values["server_cpu_ns_per_record"] = float64(after-before) / records
 	}

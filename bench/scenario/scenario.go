@@ -59,6 +59,10 @@ type Scenario struct {
 	LookupReaders int `yaml:"lookupReaders" json:"lookup_readers,omitempty"`
 	// Backlog is written before anything is measured.
 	Backlog Size `yaml:"backlog" json:"backlog"`
+	// Prepared does all of an append beforehand but the append: each producer sends
+	// the same records again and again, which nobody can follow. Readers count what
+	// they get. For clients whose own work would hide the server's.
+	Prepared bool `yaml:"prepared" json:"prepared,omitempty"`
 	// Touched appends a record to every shard before anything is measured: the first
 	// record of a shard may cost what no later one does.
 	Touched bool `yaml:"touched" json:"touched,omitempty"`
@@ -161,6 +165,7 @@ func (s *Scenario) Check() error {
 	refuse(s.ProducersPerTopic < 0 || s.Producers() > producersMax, "producers must be 0 to %d", producersMax)
 	refuse(s.ProducerRate < 0 || s.ProducerRate > 1e9, "producerRate %g is not within 0 and 1e9", s.ProducerRate)
 	refuse(s.Asynchronous && s.BatchSize > 1, "an asynchronous producer takes records one by one: leave batchSize out")
+	refuse(s.Prepared && (s.Asynchronous || s.SubscriptionsPerTopic > 0 || s.Kind != Traffic), "prepared records can be neither sent asynchronously nor followed, and only kind traffic has them")
 	refuse(s.InFlight < 1 || s.InFlight > 1<<20, "inFlight %d is not within 1 and %d", s.InFlight, 1<<20)
 	refuse(s.SubscriptionsPerTopic < 0 || s.SubscriptionsPerTopic > 64, "subscriptionsPerTopic %d is not within 0 and 64", s.SubscriptionsPerTopic)
 	refuse(s.CatchUpReaders < 0 || s.CatchUpReaders > 1024, "catchUpReaders %d is not within 0 and 1024", s.CatchUpReaders)

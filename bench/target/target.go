@@ -107,6 +107,24 @@ type Scanner interface {
 	Scan(ctx context.Context, shard int, visit func(record []byte)) error
 }
 
+// Preparer is a session that can do all of an append beforehand but the append.
+type Preparer interface {
+	// Prepare returns a function that appends these records, the same again with
+	// each call, as Append would. One goroutine at a time may call it. It must
+	// not keep the slices.
+	Prepare(shard int, records [][]byte) (func(context.Context) error, error)
+}
+
+// Counter is a session that can read records without handing them over one by
+// one.
+type Counter interface {
+	// Count reads as Scan does, and only counts what it gets.
+	Count(ctx context.Context, shard int) (Counted, error)
+}
+
+// Counted is how much was read.
+type Counted struct{ Records, Bytes int64 }
+
 // Getter is a session whose records can be read one by one, by their number.
 type Getter interface {
 	// Get visits one record of a shard. Records are numbered from 0 in the

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/millrace-io/millrace/bench/peers/kinesis/session"
+	"github.com/millrace-io/millrace/bench/requests"
 	"github.com/millrace-io/millrace/bench/target"
 	"github.com/millrace-io/millrace/bench/target/installed"
 	"github.com/millrace-io/millrace/bench/target/process"
@@ -57,11 +58,22 @@ func (e emulator) Open(ctx context.Context, c target.Config) (target.Session, er
 	if err != nil {
 		return nil, err
 	}
-	opened, err := session.Open(ctx, address, c)
+	opened, err := openSession(ctx, address, running{server}, c)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("kinesis: open %s: %w; it said: %s", e.name, err, server.Output()), server.Stop())
 	}
-	return &served{Session: opened, server: server}, nil
+	return opened, nil
+}
+
+// openSession opens a session with the client that the options name: the AWS SDK
+// unless they name another.
+func openSession(ctx context.Context, address string, of running, c target.Config) (target.Session, error) {
+	if c.Options[requests.ClientOption] == requests.Thin {
+		opened, err := requests.Open(ctx, address, streamName, false, c)
+		return &servedThin{opened, of}, err
+	}
+	opened, err := session.Open(ctx, (&url.URL{Scheme: "http", Host: address}).String(), c)
+	return &served{opened, of}, err
 }
 
 // start starts the server and waits until it listens.
@@ -83,7 +95,7 @@ func (e emulator) start(ctx context.Context, folder string, c target.Config) (*p
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 		err = server.Ready(ctx, readyMax, process.Listening(address))
 		if err == nil {
-			return server, (&url.URL{Scheme: "http", Host: address}).String(), nil
+			return server, address, nil
 		}
 		failures = errors.Join(failures, err, server.Stop())
 		if ctx.Err() != nil {
@@ -93,17 +105,32 @@ func (e emulator) start(ctx context.Context, folder string, c target.Config) (*p
 	return nil, "", fmt.Errorf("kinesis: start %s: %w", e.name, failures)
 }
 
+// streamName is the stream of a session that gives it a name.
+const streamName = "bench"
+
+// running is the server of a session.
+type running struct{ process *process.Process }
+
+// ServerCPU implements target.Server.
+func (r running) ServerCPU() (time.Duration, error) { return r.process.CPU() }
+
+// ServerMemory implements target.Server.
+func (r running) ServerMemory() (int64, error) { return r.process.Memory() }
+
 // served is a session with the server it is of.
 type served struct {
 	*session.Session
-	server *process.Process
+	running
 }
 
-// ServerCPU implements target.Server.
-func (s *served) ServerCPU() (time.Duration, error) { return s.server.CPU() }
+// Close implements target.Session.
+func (s *served) Close() error { return errors.Join(s.Session.Close(), s.process.Stop()) }
 
-// ServerMemory implements target.Server.
-func (s *served) ServerMemory() (int64, error) { return s.server.Memory() }
+// servedThin is served without an SDK.
+type servedThin struct {
+	*requests.Session
+	running
+}
 
 // Close implements target.Session.
-func (s *served) Close() error { return errors.Join(s.Session.Close(), s.server.Stop()) }
+func (s *servedThin) Close() error { return errors.Join(s.Session.Close(), s.process.Stop()) }

@@ -1,0 +1,48 @@
+package requests
+
+import (
+	"fmt"
+
+	"github.com/millrace-io/millrace/kinesis/wire"
+)
+
+// ClientOption is the option that says which client is meant, and Thin the value
+// that means this one.
+const (
+	ClientOption = "client"
+	Thin         = "thin"
+)
+
+// encoding is how the documents that carry records are written.
+type encoding struct {
+	media  string
+	writer func() wire.Writer
+	reader func(document []byte) wire.Reader
+}
+
+var (
+	jsonEncoding = encoding{
+		"application/x-amz-json-1.1", func() wire.Writer { return new(wire.JSONWriter) },
+		func(document []byte) wire.Reader { return wire.NewJSONReader(document) },
+	}
+	cborEncoding = encoding{
+		"application/x-amz-cbor-1.1", func() wire.Writer { return new(wire.CBORWriter) },
+		func(document []byte) wire.Reader { return wire.NewCBORReader(document) },
+	}
+)
+
+// readOptions reads options. One that has no effect is an error: it would be in a
+// report as if it had.
+func readOptions(given map[string]string) (encoding, error) {
+	chosen := jsonEncoding
+	for name, value := range given {
+		switch {
+		case name == ClientOption && value == Thin, name == "encoding" && value == "json":
+		case name == "encoding" && value == "cbor":
+			chosen = cborEncoding
+		default:
+			return chosen, fmt.Errorf("requests: option %s=%s: there are client=thin, encoding=json and encoding=cbor", name, value)
+		}
+	}
+	return chosen, nil
+}
