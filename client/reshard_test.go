@@ -19,8 +19,34 @@ import (
 	"github.com/millrace-io/millrace/wal"
 )
 
+// cutter is a network whose connections can be cut, all at once.
+type cutter struct {
+	mutex       sync.Mutex
+	connections []net.Conn
+}
+
+func (c *cutter) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	made, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.connections = append(c.connections, made)
+	return made, nil
+}
+
+func (c *cutter) cut() {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	for _, each := range c.connections {
+		_ = each.Close()
+	}
+	c.connections = nil
+}
+
 // serve runs a real server over a store whose logs are in memory.
-func serve(t *testing.T) (*stream.Store, *client.Client) {
+func serve(t *testing.T) (*stream.Store, *client.Client, *cutter) {
 	t.Helper()
 	store, err := stream.Open(t.TempDir(), stream.Options{
 		Options: wal.Options{
@@ -41,7 +67,8 @@ func serve(t *testing.T) (*stream.Store, *client.Client) {
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	c, err := client.New(t.Context(), listener.Addr().String())
+	network := new(cutter)
+	c, err := client.New(t.Context(), listener.Addr().String(), client.WithDialer(network.dial))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +82,7 @@ func serve(t *testing.T) (*stream.Store, *client.Client) {
 			t.Error(err)
 		}
 	})
-	return store, c
+	return store, c, network
 }
 
 // reshape splits and merges shards of a stream at random, so often.
@@ -88,9 +115,10 @@ func reshape(store *stream.Store, name string, times int) error {
 }
 
 // Producers and readers follow a stream whose shards are split and merged all the
-// time: every record is acknowledged and read once, those of one key in order.
+// time, and whose connections are lost: every record is acknowledged and read once,
+// those of one key in order.
 func TestReshardUnderLoad(t *testing.T) {
-	store, c := serve(t)
+	store, c, network := serve(t)
 	if _, err := store.Create(t.Context(), stream.Config{Name: "a", Shards: 2, Durability: record.None}); err != nil {
 		t.Fatal(err)
 	}
@@ -112,8 +140,11 @@ func TestReshardUnderLoad(t *testing.T) {
 	for key := range keys {
 		producing.Go(func() { number(t, p, fmt.Sprint("key-", key), &stop) })
 	}
-	if err := reshape(store, "a", 25); err != nil {
-		t.Error(err)
+	for range 8 {
+		if err := reshape(store, "a", 4); err != nil {
+			t.Error(err)
+		}
+		network.cut() // what was acknowledged on the way is lost
 	}
 	stop.Store(true)
 	producing.Wait()

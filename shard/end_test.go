@@ -176,3 +176,38 @@ func TestLimitsCanBeChanged(t *testing.T) {
 		t.Error("throttled after the limits were lifted")
 	}
 }
+
+// A producer that did not hear of its acknowledgement before the shard was closed
+// gets it from the closed shard, and does not write the batch to a child.
+func TestClosedShardKnowsWhatItTook(t *testing.T) {
+	s := open(t, record.Group, shard.Options{Range: whole()})
+	p := protocol.Producer{ID: 5}
+	batch := records(3, 1)
+	placed, err := s.Put(t.Context(), batch, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Suspend(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.Finish()
+	again, err := s.Put(t.Context(), batch, p)
+	if err != nil || again != placed {
+		t.Errorf("put again: %+v, %v, before: %+v", again, err, placed)
+	}
+	pending, err := s.Stage(t.Context(), protocol.AppendBatch(nil, batch, p), len(batch), p, record.Group)
+	if err != nil || pending.Range != placed {
+		t.Fatalf("staged again: %+v, %v", pending, err)
+	}
+	if err := s.Wait(t.Context(), pending); err != nil || !s.Acknowledged(pending) {
+		t.Error(err)
+	}
+	for _, next := range []protocol.Producer{{}, {ID: 6}, {ID: 5, Sequence: 3}, {ID: 5, Sequence: 9}} {
+		if _, err := s.Put(t.Context(), batch, next); !errors.Is(err, failure.WrongShard) {
+			t.Errorf("%+v: %v", next, err)
+		}
+	}
+	if _, err := s.Put(t.Context(), batch[:1], p); !errors.Is(err, failure.SequenceDuplicate) {
+		t.Errorf("another batch with its number: %v", err)
+	}
+}

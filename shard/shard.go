@@ -108,8 +108,9 @@ func (s *Shard) Put(ctx context.Context, records []record.Record, p protocol.Pro
 		}
 		bytes += int64(len(records[i].PartitionKey) + len(records[i].Data))
 	}
-	if err := s.admit(ctx, len(records), bytes); err != nil {
-		return record.Range{}, err
+	repeated, err := s.admit(ctx, len(records), bytes, p)
+	if err != nil || repeated.Range.First > 0 {
+		return repeated.Range, err
 	}
 	defer s.gate.leave()
 	written, err := s.log.Append(ctx, records, p)
@@ -129,8 +130,9 @@ func (s *Shard) Stage(ctx context.Context, payload []byte, count int, p protocol
 	if err != nil {
 		return wal.Pending{}, err
 	}
-	if err := s.admit(ctx, count, bytes); err != nil {
-		return wal.Pending{}, err
+	repeated, err := s.admit(ctx, count, bytes, p)
+	if err != nil || repeated.Range.First > 0 {
+		return repeated, err
 	}
 	defer s.gate.leave()
 	pending, err := s.log.Stage(ctx, payload, count, p, d)
@@ -263,29 +265,44 @@ func (s *Shard) inspect(payload []byte) (int64, error) {
 }
 
 // admit refuses what the shard's state or its limits forbid. Who is admitted has to
-// leave the gate.
-func (s *Shard) admit(ctx context.Context, records int, bytes int64) error {
+// leave the gate, unless it gets a batch that was repeated.
+func (s *Shard) admit(ctx context.Context, records int, bytes int64, p protocol.Producer) (repeated wal.Pending, err error) {
 	entered, err := s.gate.enter(ctx)
 	if err != nil {
-		return err
+		return repeated, err
 	}
 	if !entered {
-		return s.closedShard()
+		return s.repeated(p, records)
 	}
 	l := s.limiter.Load()
 	if l == nil {
-		return nil
+		return repeated, nil
 	}
 	wait := l.take(records, bytes)
 	if wait == 0 {
-		return nil
+		return repeated, nil
 	}
 	s.gate.leave()
 	s.throttledAppends.Add(1)
 	s.throttledRecords.Add(uint64(records))
 	refused := s.failure(failure.Throttled, "rate exceeded: at most %d bytes and %d records a second", l.bytes.perSecond, l.records.perSecond)
 	refused.RetryAfter = wait
-	return refused
+	return repeated, refused
+}
+
+// repeated returns a batch that a closed shard took while it was open, for producers
+// that did not hear of it: they would write it again, to a child. All else is
+// refused.
+func (s *Shard) repeated(p protocol.Producer, records int) (wal.Pending, error) {
+	found, repeated, err := s.log.Repeated(p, records)
+	switch kind := failure.KindOf(err); {
+	case repeated:
+		return found, nil
+	case kind == failure.SequenceDuplicate || kind == failure.Fenced:
+		return wal.Pending{}, s.Explain(err)
+	default:
+		return wal.Pending{}, s.closedShard()
+	}
 }
 
 func (s *Shard) wrongShard(i int) error {
