@@ -293,3 +293,36 @@ func TestDeletedStreamEndsItsSubscriptions(t *testing.T) {
 	p.refused(5, failure.NotFound)
 	f.healthy(t)
 }
+
+// A subscription and a fetch that wait at the end of a shard hear that it is closed;
+// appends to it are sent away, and the children are described.
+func TestReadersHearOfTheEndOfAShard(t *testing.T) {
+	f := start(t, native.Options{})
+	made := f.create(t, stream.Config{Name: "a", Durability: record.None})
+	p, fetching := f.connect(t), f.connect(t)
+	p.send(put(made, 1, "last"))
+	p.acknowledged(1)
+	p.send(protocol.Subscribe{StreamID: made.ID(), Start: record.TrimHorizon(), Credits: 1 << 20}.AppendTo(nil, 9))
+	if _, data := p.frames(9, 1); !slices.Equal(data, []string{"last"}) {
+		t.Errorf("read %q", data)
+	}
+	fetching.send(protocol.Fetch{StreamID: made.ID(), Start: record.AtSequence(2), MaxBytes: 1 << 20, Wait: time.Minute}.AppendTo(nil, 5))
+	if _, err := f.store.Split(t.Context(), "a", 0, record.HashKey{Hi: 1 << 63}); err != nil {
+		t.Fatal(err)
+	}
+	for _, each := range []struct {
+		peer    *peer
+		request uint32
+	}{{p, 9}, {fetching, 5}} {
+		if head, data := each.peer.frames(each.request, 2); !head.End || len(data) != 0 || head.Next != 2 {
+			t.Errorf("at the end: %+v %q", head, data)
+		}
+	}
+	p.send(put(made, 2, "too late"))
+	p.refused(2, failure.WrongShard)
+	p.send(protocol.Describe{Name: "a"}.AppendTo(nil, 3))
+	var d protocol.Description
+	if err := d.Parse(p.receive(protocol.TypeDescription, 3)); err != nil || len(d.Shards) != 3 {
+		t.Errorf("%+v, %v", d, err)
+	}
+}
