@@ -32,7 +32,9 @@
 // yields views that are valid until the next step of the loop and costs no memory
 // per record. Both read over a connection of their own, in the goroutine of the
 // loop, and after a lost connection go on behind the last record they delivered.
-// The order of records is kept within a shard, not between shards.
+// The order of records is kept within a shard, not between shards; but a shard that
+// was made by a split or a merge is read after those that it was made of, so that
+// records of one key always come in their order.
 //
 // # Failures
 //

@@ -134,17 +134,6 @@ func (v *view) shard(id record.ShardID) (*shard.Shard, error) {
 	return found.shard, found.err
 }
 
-// live counts the shards that have a log.
-func (v *view) live() int {
-	n := 0
-	for i := range v.shards {
-		if !v.shards[i].expired {
-			n++
-		}
-	}
-	return n
-}
-
 // errExpired is why an expired shard is not there.
 func errExpired(stream string, id record.ShardID) error {
 	return &failure.Error{
