@@ -2,11 +2,12 @@ package stream_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,7 +21,7 @@ func rounds(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("MILLRACE_RESHARD_ROUNDS")
 	if text == "" {
-		return 3
+		return map[bool]int{true: 2, false: 3}[testing.Short()]
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {
@@ -40,17 +41,26 @@ func TestReshardKeepsOrderAndRecords(t *testing.T) {
 			dir, o := t.TempDir(), options()
 			s := open(t, dir, o)
 			made := create(t, s, stream.Config{Name: "a", Shards: 1 + rng.IntN(4), Durability: mode})
-			var stop atomic.Bool
 			var writing sync.WaitGroup
 			var writers [8]*writer
 			for i := range writers {
-				writers[i] = &writer{to: made, name: fmt.Sprint(i), written: make(map[string][]string)}
-				writing.Go(func() { writers[i].run(t, &stop) })
+				writers[i] = &writer{
+					to: made, name: fmt.Sprint(i),
+					turns: make(chan struct{}, reshards*turnsPerReshard), written: make(map[string][]string),
+				}
+				writing.Go(func() { writers[i].run(t) })
 			}
-			for range 12 {
+			for range reshards {
+				for _, w := range writers {
+					for range turnsPerReshard {
+						w.turns <- struct{}{}
+					}
+				}
 				reshape(t, s, rng)
 			}
-			stop.Store(true)
+			for _, w := range writers {
+				close(w.turns)
+			}
 			writing.Wait()
 			want := make(map[string][]string)
 			for _, w := range writers {
@@ -58,9 +68,7 @@ func TestReshardKeepsOrderAndRecords(t *testing.T) {
 					want[key] = data
 				}
 			}
-			if diff := cmp.Diff(want, byKey(t, made)); diff != "" {
-				t.Fatal(diff)
-			}
+			checkByKey(t, made, want)
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -68,24 +76,37 @@ func TestReshardKeepsOrderAndRecords(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, byKey(t, found)); diff != "" {
-				t.Error(diff)
-			}
+			checkByKey(t, found, want)
 		})
 	}
 }
 
-// writer appends numbers under keys of its own, by Put and by PutBatch.
+// checkByKey compares all records of a stream with what is wanted of each key.
+func checkByKey(t *testing.T, of *stream.Stream, want map[string][]string) {
+	t.Helper()
+	if got := byKey(t, of); !maps.EqualFunc(want, got, slices.Equal) {
+		t.Fatal(cmp.Diff(want, got))
+	}
+}
+
+const (
+	reshards        = 12
+	turnsPerReshard = 15 // so many appends of each writer meet a split or merge
+	keysPerWriter   = 5
+)
+
+// writer appends numbers under keys of its own, by Put and by PutBatch, one at a turn.
 type writer struct {
 	to      *stream.Stream
 	name    string
+	turns   chan struct{}
 	written map[string][]string
 }
 
-const keysPerWriter = 5
-
-func (w *writer) run(t *testing.T, stop *atomic.Bool) {
-	for n := 0; !stop.Load() && !t.Failed(); n++ {
+func (w *writer) run(t *testing.T) {
+	n := 0
+	for range w.turns {
+		n++
 		batch := make([]record.Record, 1+n%7*20)
 		for i := range batch {
 			key := fmt.Sprint(w.name, "-", i%keysPerWriter)
