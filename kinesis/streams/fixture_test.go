@@ -103,6 +103,7 @@ type fixture struct {
 	api       *streams.API
 	front     *kinesis.Front
 	server    *httptest.Server
+	transport *http.Transport
 	client    *awskinesis.Client
 
 	mutex     sync.Mutex
@@ -157,9 +158,17 @@ func (f *fixture) start() {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.server = httptest.NewServer(f.front)
+	f.server = httptest.NewUnstartedServer(f.front)
+	f.server.Config.Protocols = new(http.Protocols)
+	f.server.Config.Protocols.SetHTTP1(true)
+	f.server.Config.Protocols.SetUnencryptedHTTP2(true)
+	f.server.Start()
+	// Over HTTP/1.1 this SDK closes the connection of a subscription now and then, if the answer
+	// begins before its transport has seen the end of the request's body.
+	f.transport = &http.Transport{Protocols: new(http.Protocols)}
+	f.transport.Protocols.SetUnencryptedHTTP2(true)
 	f.client = awskinesis.New(awskinesis.Options{
-		Region: region, BaseEndpoint: &f.server.URL, HTTPClient: f.server.Client(), Retryer: aws.NopRetryer{},
+		Region: region, BaseEndpoint: &f.server.URL, HTTPClient: &http.Client{Transport: f.transport}, Retryer: aws.NopRetryer{},
 		Credentials: credentials.NewStaticCredentialsProvider("AKID", "secret", ""),
 	})
 }
@@ -167,6 +176,7 @@ func (f *fixture) start() {
 func (f *fixture) stop() {
 	f.t.Helper()
 	f.api.Drain()
+	f.transport.CloseIdleConnections()
 	f.server.Close()
 	if err := errors.Join(f.api.Close(), f.store.Close()); err != nil {
 		f.t.Error(err)
