@@ -33,7 +33,8 @@
 //	               streams and shards
 //	tags.go policy.go consumer.go channel.go
 //	               what belongs to them
-//	put.go         PutRecord, PutRecords
+//	put.go put_read.go
+//	               PutRecord, PutRecords
 //	iterator.go get.go subscribe.go
 //	               reading
 //	limits.go      the quotas of AWS

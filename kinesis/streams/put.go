@@ -3,9 +3,8 @@ package streams
 import (
 	"context"
 	"errors"
-	"sync"
+	"strconv"
 	"sync/atomic"
-	"unicode/utf8"
 
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/kinesis"
@@ -33,233 +32,6 @@ func (a *API) registerPuts(s *kinesis.Service) {
 	s.HandleRaw("PutRecords", a.putRecords)
 }
 
-// put is the memory of one PutRecord or PutRecords, used again by the next one. Data and keys lie
-// one behind the other in arena, so that a request is a handful of allocations at most however
-// many records it has.
-type put struct {
-	name, arn string
-	dryRun    bool
-	ordering  string
-	arena     []byte
-	entries   []putEntry
-	records   []record.Record
-	hashes    []record.HashKey
-	text      []byte
-}
-
-// putEntry is where a record lies in the arena. The data is at data:key, the key at key:end.
-type putEntry struct {
-	data, key, end int
-	hash           record.HashKey
-	explicit       bool
-	has            uint8 // which members were there
-}
-
-// Members of a record.
-const (
-	hasData uint8 = 1 << iota
-	hasKey
-)
-
-// putArenaMax is the largest arena that is kept.
-const putArenaMax = 16 << 20
-
-var puts = sync.Pool{New: func() any { return new(put) }}
-
-func newPut() *put {
-	p := puts.Get().(*put)
-	*p = put{arena: p.arena[:0], entries: p.entries[:0], records: p.records[:0], hashes: p.hashes[:0], text: p.text[:0]}
-	return p
-}
-
-func (p *put) release() {
-	if cap(p.arena) <= putArenaMax {
-		clear(p.records[:cap(p.records)])
-		puts.Put(p)
-	}
-}
-
-// errDeclined: the fast way of reading met what it does not know how to judge. The long way,
-// by the table, then takes the request or says what is wrong with it.
-var errDeclined = errors.New("streams: not a plain request")
-
-// readRecords reads a PutRecords input.
-func (p *put) readRecords(r wire.Reader) error {
-	if err := r.Object(); err != nil {
-		return err
-	}
-	for {
-		name, more, err := r.Key()
-		if err != nil || !more {
-			return err
-		}
-		if string(name) == "Records" {
-			err = p.readEntries(r)
-		} else {
-			err = p.readCommon(r, name)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// readRecord reads a PutRecord input.
-func (p *put) readRecord(r wire.Reader) error {
-	if err := r.Object(); err != nil {
-		return err
-	}
-	e := putEntry{}
-	for {
-		name, more, err := r.Key()
-		if err != nil {
-			return err
-		}
-		if !more {
-			break
-		}
-		switch string(name) {
-		case "Data", "PartitionKey", "ExplicitHashKey":
-			err = p.readMember(r, name, &e)
-		default:
-			err = p.readCommon(r, name)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return p.add(e)
-}
-
-// readCommon reads a member that is not part of a record.
-func (p *put) readCommon(r wire.Reader, name []byte) error {
-	var err error
-	var text []byte
-	switch string(name) {
-	case "StreamName":
-		text, err = r.Text()
-		p.name = string(text)
-	case "StreamARN":
-		text, err = r.Text()
-		p.arn = string(text)
-	case "DryRun":
-		p.dryRun, err = r.Bool()
-	case "SequenceNumberForOrdering":
-		text, err = r.Text()
-		p.ordering = string(text)
-	default:
-		return r.Skip()
-	}
-	return err
-}
-
-func (p *put) readEntries(r wire.Reader) error {
-	if err := r.List(); err != nil {
-		return err
-	}
-	for {
-		more, err := r.More()
-		if err != nil || !more {
-			return err
-		}
-		if len(p.entries) == putRecordsMax {
-			return errDeclined
-		}
-		if err := r.Object(); err != nil {
-			return err
-		}
-		e := putEntry{}
-		for {
-			name, more, err := r.Key()
-			if err != nil {
-				return err
-			}
-			if !more {
-				break
-			}
-			if err := p.readMember(r, name, &e); err != nil {
-				return err
-			}
-		}
-		if err := p.add(e); err != nil {
-			return err
-		}
-	}
-}
-
-// readMember reads a member of a record. The key is put behind the data: whichever comes
-// first waits in p.text if it must.
-func (p *put) readMember(r wire.Reader, name []byte, e *putEntry) error {
-	var err error
-	switch string(name) {
-	case "Data":
-		if e.has&hasData != 0 {
-			return errDeclined // given twice
-		}
-		e.data = len(p.arena)
-		p.arena, err = r.Blob(p.arena)
-		e.key = len(p.arena)
-		e.has |= hasData
-	case "PartitionKey":
-		text, failed := r.Text()
-		if failed != nil {
-			return failed
-		}
-		p.text = append(p.text[:0], text...)
-		e.has |= hasKey
-	case "ExplicitHashKey":
-		text, failed := r.Text()
-		if failed != nil {
-			return failed
-		}
-		if e.hash, err = record.ParseHashKey(string(text)); err != nil {
-			return errDeclined
-		}
-		e.explicit = true
-	default:
-		return r.Skip()
-	}
-	return err
-}
-
-// add takes a record whose members were read.
-func (p *put) add(e putEntry) error {
-	if e.has != hasData|hasKey || len(p.text) == 0 || utf8.RuneCount(p.text) > record.PartitionKeyMax || len(p.text) > record.PartitionKeyBytesMax {
-		return errDeclined
-	}
-	p.arena = append(p.arena, p.text...)
-	e.end = len(p.arena)
-	p.entries = append(p.entries, e)
-	return nil
-}
-
-// take makes the records of what was read by the fast way. The arena does not grow any more.
-func (p *put) take() {
-	p.hashes = append(p.hashes, make([]record.HashKey, len(p.entries))...)
-	for i, e := range p.entries {
-		r := record.Record{Data: p.arena[e.data:e.key:e.key], PartitionKey: textOf(p.arena[e.key:e.end])}
-		if e.explicit {
-			p.hashes[i] = e.hash
-			r.ExplicitHash = &p.hashes[i]
-		}
-		p.records = append(p.records, r)
-	}
-}
-
-// takeInput makes a record of what was read by the long way.
-func (p *put) takeInput(data []byte, key, hash string) error {
-	r := record.Record{Data: data, PartitionKey: key}
-	if hash != "" {
-		parsed, err := record.ParseHashKey(hash)
-		if err != nil {
-			return invalidHashKey(hash)
-		}
-		r.ExplicitHash = &parsed
-	}
-	p.records = append(p.records, r)
-	return nil
-}
-
 func invalidHashKey(hash string) error {
 	return invalidArgument("Invalid ExplicitHashKey. ExplicitHashKey must be in the range: [0, 2^128-1]. Specified value was %s", hash)
 }
@@ -267,11 +39,10 @@ func invalidHashKey(hash string) error {
 func (a *API) putRecords(ctx context.Context, c *kinesis.Call) error {
 	p := newPut()
 	defer p.release()
-	r := c.Reader()
-	if p.readRecords(r) == nil && r.End() == nil && len(p.entries) > 0 {
-		p.take()
-	} else if err := a.putRecordsInput(c, p); err != nil {
-		return err
+	if !p.takeRecords(c.Reader()) {
+		if err := a.putRecordsInput(c, p); err != nil {
+			return err
+		}
 	}
 	t, err := a.target(ctx, c, p.name, p.arn)
 	if err != nil {
@@ -279,7 +50,7 @@ func (a *API) putRecords(ctx context.Context, c *kinesis.Call) error {
 	}
 	total := 0
 	for i := range p.records {
-		if err := a.prepare(t, &p.records[i]); err != nil {
+		if err := a.prepare(t, &p.records[i], i+1); err != nil {
 			return err
 		}
 		total += len(p.records[i].Data) + len(p.records[i].PartitionKey)
@@ -316,17 +87,16 @@ func (a *API) putRecordsInput(c *kinesis.Call, p *put) error {
 func (a *API) putRecord(ctx context.Context, c *kinesis.Call) error {
 	p := newPut()
 	defer p.release()
-	r := c.Reader()
-	if p.readRecord(r) == nil && r.End() == nil && p.ordering == "" {
-		p.take()
-	} else if err := a.putRecordInput(c, p); err != nil {
-		return err
+	if !p.takeRecord(c.Reader()) {
+		if err := a.putRecordInput(c, p); err != nil {
+			return err
+		}
 	}
 	t, err := a.target(ctx, c, p.name, p.arn)
 	if err != nil {
 		return err
 	}
-	if err := a.prepare(t, &p.records[0]); err != nil {
+	if err := a.prepare(t, &p.records[0], 0); err != nil {
 		return err
 	}
 	if err := checkOrdering(t, p.ordering); err != nil {
@@ -382,10 +152,10 @@ var spread atomic.Uint64
 const golden = 0x9e3779b97f4a7c15
 
 // prepare checks a record by the stream's settings, and sends it to any shard if that is what
-// they say.
-func (a *API) prepare(t *target, r *record.Record) error {
-	if size, most := int64(len(r.Data)+len(r.PartitionKey)), t.settings.RecordKiBMax<<10; size > most {
-		return validation("1 validation error detected: Value at 'data' failed to satisfy constraint: Member must have length less than or equal to %d", most)
+// they say. It is the one of that number in its list, or 0 if there is no list.
+func (a *API) prepare(t *target, r *record.Record, number int) error {
+	if most := t.settings.RecordKiBMax << 10; int64(len(r.Data)+len(r.PartitionKey)) > most {
+		return validation("1 validation error detected: Value at '%s' failed to satisfy constraint: Member must have length less than or equal to %d", memberPath(number, "data"), most)
 	}
 	if t.settings.Distribution == distributionAuto {
 		r.ExplicitHash = &record.HashKey{Hi: spread.Add(1) * golden}
@@ -395,9 +165,17 @@ func (a *API) prepare(t *target, r *record.Record) error {
 		return nil
 	}
 	if r.PartitionKey == "" {
-		return validation("1 validation error detected: Value null at 'partitionKey' failed to satisfy constraint: Member must not be null")
+		return validation("1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", memberPath(number, "partitionKey"))
 	}
 	return nil
+}
+
+// memberPath names a member of a record as AWS's messages do.
+func memberPath(number int, member string) string {
+	if number == 0 {
+		return member
+	}
+	return "records." + strconv.Itoa(number) + ".member." + member
 }
 
 // dryRun is how AWS says that a request would have succeeded.
