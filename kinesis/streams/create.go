@@ -94,7 +94,7 @@ func (a *API) newSettings(in *CreateStreamInput) (settings, int, error) {
 }
 
 // shardCountMax bounds what is asked for, before anything is multiplied.
-const shardCountMax = 1_000_000
+const shardCountMax = 100_000
 
 // roomFor refuses shards that the account has no room for, and too many streams at once.
 func (a *API) roomFor(more int, c *kinesis.Call) error {

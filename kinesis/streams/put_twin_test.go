@@ -165,6 +165,7 @@ func makePlain(random *rand.Rand, value any) {
 
 // TestPutWays: what the fast way of reading takes, it reads as the slow way does.
 func TestPutWays(t *testing.T) {
+	t.Parallel()
 	plans := newPutPlans(t)
 	random := rand.New(rand.NewPCG(5, 4))
 	taken, refused := 0, 0

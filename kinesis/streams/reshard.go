@@ -142,6 +142,10 @@ func (a *API) updateShardCount(ctx context.Context, c *kinesis.Call, in *UpdateS
 		if err := a.roomFor(max(wanted-now, 0), c); err != nil {
 			return err
 		}
+		if made := shardsMade(openRanges(t.Describe()), wanted); len(listed(t.Describe().Shards))+made > a.options.StreamShardsMax {
+			return limitExceeded("UpdateShardCount to %d shards would make %d shards on the way, and a stream has at most %d that retention has not taken yet.",
+				wanted, made, a.options.StreamShardsMax)
+		}
 		return a.reshardError(t, a.spread(ctx, t, wanted))
 	})
 	if err != nil {
@@ -184,6 +188,22 @@ func (a *API) spread(ctx context.Context, t *target, wanted int) error {
 		}
 	}
 	return nil
+}
+
+// shardsMade returns how many shards spread makes: two wherever a new range begins within an old
+// one, and one wherever it does the other way round.
+func shardsMade(open []openRange, wanted int) int {
+	begins := make(map[record.HashKey]bool, len(open))
+	for _, s := range open {
+		begins[s.Start] = true
+	}
+	same := 0
+	for _, r := range record.SplitEvenly(wanted) {
+		if begins[r.Start] {
+			same++
+		}
+	}
+	return 2*(wanted-same) + len(open) - same
 }
 
 // openRange is an open shard.

@@ -32,6 +32,9 @@ type Options struct {
 	// ShardsMax is how many open shards the account may have, if limits are enforced. Default:
 	// 500.
 	ShardsMax int
+	// StreamShardsMax is how many shards the store lets a stream have, closed ones included until
+	// retention takes them: what would need more is refused before it begins. Default: 1024.
+	StreamShardsMax int
 	// ScaleInterval is how often the load of ON_DEMAND streams is looked at. Default: 10 s.
 	// Negative: never.
 	ScaleInterval time.Duration
@@ -50,6 +53,7 @@ const AccountDefault = "000000000000"
 const (
 	statusDelayDefault  = 500 * time.Millisecond
 	shardsDefault       = 500
+	streamShardsDefault = 1024
 	scaleDefault        = 10 * time.Second
 	subscriptionDefault = 5 * time.Minute
 	heartbeatDefault    = 5 * time.Second
@@ -68,6 +72,9 @@ func (o Options) withDefaults() (Options, error) {
 	o.StatusDelay = max(o.StatusDelay, 0)
 	if o.ShardsMax == 0 {
 		o.ShardsMax = shardsDefault
+	}
+	if o.StreamShardsMax == 0 {
+		o.StreamShardsMax = streamShardsDefault
 	}
 	if o.ScaleInterval == 0 {
 		o.ScaleInterval = scaleDefault
