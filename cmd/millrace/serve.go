@@ -84,7 +84,10 @@ connections off, and the logs are closed properly all the same.
 The API of AWS verifies signatures by the access keys of "millrace auth" wherever
 it can be reached from outside of this machine, and on loopback with --signatures.
 The other protocols authenticate nobody, so their addresses need --insecure if they
-are not loopback; it then also lets the API of AWS believe any signature.
+are not loopback; it then also lets the API of AWS believe any signature. Keys are
+made and disabled over a socket in the data directory, control.sock, which only
+its owner may open.
+
 Every flag can be set by a variable: --segment-bytes-max is
 MILLRACE_SEGMENT_BYTES_MAX.`,
 		Example: "  millrace serve --data /var/lib/millrace --native-address 127.0.0.1:4568 --log-format json",
@@ -103,7 +106,7 @@ MILLRACE_SEGMENT_BYTES_MAX.`,
 	flags.StringVar(&f.account, "account", f.account, "account number in ARNs, twelve digits")
 	flags.BoolVar(&f.awsLimits, "aws-limits", false, "enforce the quotas of AWS")
 	flags.Var(&f.statusDelay, "status-delay", "how long streams show CREATING, UPDATING and DELETING")
-	flags.BoolVar(&f.insecure, "insecure", false, "serve addresses that are not loopback, although nobody is authenticated")
+	flags.BoolVar(&f.insecure, "insecure", false, "serve addresses that are not loopback although nobody is authenticated there, and believe any signature")
 	flags.BoolVar(&f.shardMetrics, "shard-metrics", false, "give metrics a label for the shard")
 	flags.StringVar(&f.backend, "backend", f.backend, "how segments are read: mmap or pread")
 	flags.Var(&f.segmentBytesMin, "segment-bytes-min", "size of a shard's first segment; each next one is four times as large if it fills fast")
