@@ -54,6 +54,8 @@
 // the children begin at the present, or one second after the youngest parent was
 // created if that is later.
 //
+// docs/design/0024-resharding.md has the reasons.
+//
 // # Expiry
 //
 // A closed shard expires when it has been closed for longer than records are kept and

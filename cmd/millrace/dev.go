@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -90,7 +91,7 @@ func banner(http, native, admin, data, streamName string) string {
 	}
 	return fmt.Sprintf(`Millrace is ready.
 
-  API of AWS       http://%s (https too; any access key is taken)
+  API of AWS       http://%s (https too; %s)
   native protocol  %s
   health, metrics  http://%s
   records          %s
@@ -102,7 +103,15 @@ Try, in another terminal:
   aws --endpoint-url http://%s kinesis list-streams
 
 Ctrl-C ends it.
-`, http, native, admin, data, streamName, flag, streamName, flag, http)
+`, http, keysTaken(http), native, admin, data, streamName, flag, streamName, flag, http)
+}
+
+// keysTaken says which access keys the API of AWS takes at an address.
+func keysTaken(address string) string {
+	if at, err := netip.ParseAddrPort(address); err == nil && !at.Addr().IsLoopback() {
+		return "with keys of millrace auth create-key"
+	}
+	return "any access key is taken"
 }
 
 // parseSeeds reads name:shards,name:shards. The number may be left out, as may

@@ -35,6 +35,17 @@ func TestBannerNamesOtherAddressesOnly(t *testing.T) {
 	}
 }
 
+func TestBannerSaysWhichKeysAreTaken(t *testing.T) {
+	for address, want := range map[string]string{
+		"127.0.0.1:4567": "any access key is taken", "[::1]:4567": "any access key is taken",
+		"0.0.0.0:4567": "millrace auth create-key", "[::]:4567": "millrace auth create-key",
+	} {
+		if text := banner(address, addrDefault, "127.0.0.1:4569", "data", "demo"); !strings.Contains(text, want) {
+			t.Errorf("%s: %q is missing in\n%s", address, want, text)
+		}
+	}
+}
+
 // TestDev runs the quick start: the commands that the banner shows work, and
 // nothing is left behind.
 func TestDev(t *testing.T) {
