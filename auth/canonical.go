@@ -52,7 +52,7 @@ func appendCanonical(to []byte, r *http.Request, host string, query url.Values, 
 // headerValues returns the values of a header, also of those that net/http keeps
 // elsewhere.
 func headerValues(r *http.Request, host, name string) ([]string, bool) {
-	if name == "host" {
+	if name == hostHeader || name == authorityHeader {
 		return []string{host}, host != ""
 	}
 	values := r.Header[textproto.CanonicalMIMEHeaderKey(name)]

@@ -19,7 +19,7 @@
 // A request is signed in a canonical form, and what that leaves open an attacker may
 // change. So whatever a server acts upon has to be in it:
 //
-//   - host, content-type, content-encoding and every x-amz-* header that is present
+//   - host (or :authority, as HTTP/2 calls it), content-type, content-encoding and every x-amz-* header that is present
 //     have to be among the signed headers, and may be there only once. In X-Amz-Target
 //     the operation itself is a header. x-amz-content-sha256 need not be signed: its
 //     value is the last line of the canonical form.

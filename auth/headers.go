@@ -6,7 +6,14 @@ import (
 	"strings"
 )
 
-const contentHash = "x-amz-content-sha256"
+const (
+	contentHash = "x-amz-content-sha256"
+
+	// The host is signed by its name in HTTP/1.1 or in HTTP/2; the SDK for JavaScript takes
+	// the latter. net/http keeps both in one place.
+	hostHeader      = "host"
+	authorityHeader = ":authority"
+)
 
 // signedHeadersMax bounds the list of signed headers.
 const signedHeadersMax = 128
@@ -36,7 +43,7 @@ func mustBeSigned(name string) bool {
 // checkHeaders refuses a request with a header that has to be signed and is not, or
 // that is there twice: a reader of the first would not see what was signed.
 func checkHeaders(r *http.Request, signed []string) error {
-	if !slices.Contains(signed, "host") {
+	if !slices.Contains(signed, hostHeader) && !slices.Contains(signed, authorityHeader) {
 		return refuse(InvalidSignature, "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.")
 	}
 	var unsigned, repeated string // the first by name: answers do not change
@@ -63,7 +70,7 @@ func checkHeaders(r *http.Request, signed []string) error {
 
 // toSign returns the names of the headers that have to be signed, sorted.
 func toSign(header http.Header) []string {
-	names := []string{"host"}
+	names := []string{hostHeader}
 	for key := range header {
 		if name := strings.ToLower(key); mustBeSigned(name) {
 			names = append(names, name)

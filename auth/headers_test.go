@@ -118,6 +118,19 @@ func TestContentLengthSigned(t *testing.T) {
 	refused(t, err, auth.InvalidSignature, "does not match")
 }
 
+// HTTP/2 has the host in :authority, and the SDK for JavaScript signs that name.
+func TestAuthoritySigned(t *testing.T) {
+	w := newTwin()
+	w.signed = []string{":authority", "content-type", "x-amz-date", "x-amz-target"}
+	r := w.sign(putRecord(t), putBody)
+	if _, err := verify(verifier(t, example), r, []byte(putBody), kinesis); err != nil {
+		t.Error(err)
+	}
+	r.Host = "elsewhere.example.com"
+	_, err := verify(verifier(t, example), r, []byte(putBody), kinesis)
+	refused(t, err, auth.InvalidSignature, "does not match")
+}
+
 // Behind a proxy the host that the client signed is one of those configured.
 func TestHosts(t *testing.T) {
 	v, err := auth.New(auth.Options{Lookup: lookup(example), Clock: stopped(exampleTime), Hosts: []string{"a.example.com", "b.example.com:4567"}})

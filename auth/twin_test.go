@@ -168,7 +168,7 @@ func canonicalOf(r *http.Request, signed []string, payload string) string {
 	for _, name := range signed {
 		values := r.Header.Values(name)
 		switch {
-		case name == "host":
+		case name == "host", name == ":authority":
 			values = []string{r.Host}
 		case name == "content-length":
 			values = []string{fmt.Sprint(r.ContentLength)}
