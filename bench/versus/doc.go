@@ -11,6 +11,8 @@
 //	sets.go       the sets of measures, and how long they may take
 //	measures.go   what is measured: the peers' set
 //	engine.go     the engine's set, with variants of our own where no peer can
+//	kinesis.go    the set of servers that speak the API of Kinesis
+//	goals.go      what that set must show
 //	figures.go    which figures that gives
 //	rows.go       from pairs to rows
 //	versus.go     the contest

@@ -11,8 +11,8 @@ import (
 // Variants it is run by us and the peers; Alone, by us.
 type Measure struct {
 	Scenario scenario.Scenario
-	// Kind is which contenders take part: log or broker; and engine, of which
-	// there is only ours.
+	// Kind is which contenders take part: log or broker; engine, of which there is
+	// only ours; and kinesis, brokers beside our server by the API of that name.
 	Kind string
 	// Peers are the names of those who take part; all of the kind if it is empty.
 	Peers []string
@@ -22,6 +22,9 @@ type Measure struct {
 	// Durabilities are tried in this order: the first one that a peer has is
 	// its class, and ours beside it.
 	Durabilities []target.Durability
+	// Ours is what our own acknowledgements promise, where that is more than those
+	// of the peers. Empty: the same.
+	Ours target.Durability
 	// Rounds is how often each peer runs.
 	Rounds int
 	// Patience is how long one run may take. A peer that takes longer is asked

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"github.com/millrace-io/millrace/bench/result"
 	"github.com/millrace-io/millrace/bench/target/installed"
@@ -35,9 +36,10 @@ func Root(dir string) (string, error) {
 	}
 }
 
-// Build compiles the programs of all peers below root into root/.cache/peers/bin
-// and returns them. A module that does not build is a skip with its reason.
-func Build(ctx context.Context, root string, output io.Writer) (programs []worker.Program, skipped []result.Skip, err error) {
+// Build compiles the programs of the peers below root into root/.cache/peers/bin
+// and returns them: of the modules named, or of all. A module that does not build is
+// a skip with its reason.
+func Build(ctx context.Context, root string, output io.Writer, names ...string) (programs []worker.Program, skipped []result.Skip, err error) {
 	modules, err := filepath.Glob(filepath.Join(root, peersFolder, "*", "go.mod"))
 	if err != nil || len(modules) == 0 {
 		return nil, nil, errors.Join(fmt.Errorf("versus: %s has no modules of peers", filepath.Join(root, peersFolder)), err)
@@ -45,6 +47,9 @@ func Build(ctx context.Context, root string, output io.Writer) (programs []worke
 	cache := filepath.Join(root, ".cache", "peers")
 	for _, module := range modules {
 		folder := filepath.Dir(module)
+		if len(names) > 0 && !slices.Contains(names, filepath.Base(folder)) {
+			continue
+		}
 		binary := filepath.Join(cache, "bin", filepath.Base(folder))
 		command := exec.CommandContext(ctx, "go", "build", "-C", folder, "-o", binary, ".")
 		command.Env = append(os.Environ(), "GOFLAGS=-mod=readonly -buildvcs=false", "CGO_ENABLED=0")

@@ -22,6 +22,10 @@ func (t *table) rows(m Measure, in class, machine result.Machine, limits map[str
 			found = t.figure(f, in)
 		}
 		for _, row := range found {
+			if m.Ours != "" && row.Durability != string(m.Ours) {
+				row.Notes = strings.TrimSuffix("they promise "+row.Durability+"; "+row.Notes, "; ")
+				row.Durability = string(m.Ours)
+			}
 			if f.Limit != nil {
 				row.Limit = f.Limit(limits, machine, int(m.Scenario.MessageSize))
 			}

@@ -19,6 +19,7 @@ func Sets() []Set {
 	return []Set{
 		{Name: "peers", Quick: Quick(), Thorough: Thorough(), Measures: Measures},
 		{Name: "engine", Quick: quickEngine(), Thorough: thoroughEngine(), Measures: EngineMeasures},
+		{Name: KinesisSet, Quick: quickKinesis(), Thorough: thoroughKinesis(), Measures: KinesisMeasures},
 	}
 }
 

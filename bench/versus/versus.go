@@ -24,8 +24,8 @@ type Contender struct {
 // Contest is us against the peers.
 type Contest struct {
 	// Log, Engine and Broker are ours: the log by itself, with streams in front of
-	// it, and a server.
-	Log, Engine, Broker Contender
+	// it, a server, and that server by the API of Kinesis.
+	Log, Engine, Broker, Kinesis Contender
 	Peers               []Contender
 	Measures            []Measure
 	// Dir is where the data of the runs goes.
@@ -107,7 +107,11 @@ func (c *Contest) classes(m Measure) []class {
 
 // takes says whether a peer takes part, if it has a durability for it.
 func (m *Measure) takes(peer Contender) bool {
-	return peer.Kind == m.Kind && (len(m.Peers) == 0 || slices.Contains(m.Peers, peer.Name))
+	kind := m.Kind
+	if kind == kindKinesis {
+		kind = "broker"
+	}
+	return peer.Kind == kind && (len(m.Peers) == 0 || slices.Contains(m.Peers, peer.Name))
 }
 
 // us is which of ours runs a measure.
@@ -117,6 +121,8 @@ func (c *Contest) us(m Measure) Contender {
 		return c.Broker
 	case "engine":
 		return c.Engine
+	case kindKinesis:
+		return c.Kinesis
 	}
 	return c.Log
 }
@@ -175,7 +181,9 @@ func (c *Contest) round(ctx context.Context, m Measure, durability target.Durabi
 			}
 			who, s = t.others[next.peer].Contender, t.others[next.peer].scenario
 		}
-		s.Durability = durability
+		if s.Durability = durability; next.peer == ours && m.Ours != "" {
+			s.Durability = m.Ours
+		}
 		run, err := c.one(ctx, s, m.Patience, who, round, d)
 		switch {
 		case ctx.Err() != nil:

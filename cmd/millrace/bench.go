@@ -39,7 +39,7 @@ report names the machine, the durability and what the hardware could do.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
-		newBenchList(a), newBenchRun(a), newBenchCapacity(a), newBenchPeers(a),
+		newBenchList(a), newBenchRun(a), newBenchCapacity(a), newBenchPeers(a), newBenchKinesis(a),
 		newBenchCompare(a), newBenchReport(a), newBenchHistory(a), newBenchGate(a), newBenchSelf(a), newBenchWorker(a),
 	)
 	return cmd

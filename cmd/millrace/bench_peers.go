@@ -18,6 +18,7 @@ import (
 type benchPeersFlags struct {
 	quick    bool
 	set      string
+	modules  []string // of peers; all if it is empty
 	peers    []string
 	measures []string
 	rounds   int
@@ -35,10 +36,11 @@ func newBenchPeers(a *app) *cobra.Command {
 run in a process of its own, ours before and after theirs, and one ratio for
 each pair of neighbours. What is not installed is skipped with the reason.
 
-There are two sets of measures: peers, what most people ask of a log and of a
-broker; and engine, every size of record and batch, reading, many logs and many
-shards, beside the limits of the machine. What no peer does is measured beside a
-variant of our own, or alone.
+There are three sets of measures: peers, what most people ask of a log and of a
+broker; engine, every size of record and batch, reading, many logs and many
+shards, beside the limits of the machine; and kinesis, servers that speak the API
+of that name, see bench kinesis. What no peer does is measured beside a variant of
+our own, or alone.
 
 The peers' programs are built from bench/peers, so this runs inside a checkout;
 bench/peers/install.sh fetches the servers that are not Go modules.`,
@@ -49,7 +51,7 @@ bench/peers/install.sh fetches the servers that are not Go modules.`,
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&f.quick, "quick", false, "short runs: all of a set in ten to twelve minutes")
-	flags.StringVar(&f.set, "set", versus.Sets()[0].Name, "which `SET` of measures: peers or engine")
+	flags.StringVar(&f.set, "set", versus.Sets()[0].Name, "which `SET` of measures: peers, engine or kinesis")
 	flags.StringSliceVar(&f.peers, "peer", nil, "only these `NAMES`")
 	flags.StringArrayVar(&f.measures, "measure", nil, "only measures whose name contains `TEXT`, or one of them if there are several")
 	flags.IntVar(&f.rounds, "rounds", 0, "run each pair so often instead of the usual number of times")
@@ -61,16 +63,23 @@ bench/peers/install.sh fetches the servers that are not Go modules.`,
 
 // benchPeers runs the command.
 func (a *app) benchPeers(f benchPeersFlags) error {
+	_, err := a.contestOf(f)
+	return err
+}
+
+// contestOf runs a contest, prints its table, writes what is asked for and returns
+// the document.
+func (a *app) contestOf(f benchPeersFlags) (*result.Document, error) {
 	if f.rounds < 0 || f.rounds > roundsMax {
-		return usageErrorf("--rounds %d is not within 0 and %d", f.rounds, roundsMax)
+		return nil, usageErrorf("--rounds %d is not within 0 and %d", f.rounds, roundsMax)
 	}
 	measures, err := f.chosen()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	contest, skipped, err := a.contest(a.drain, f)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	contest.Measures = measures
 	title := "bench peers"
@@ -82,17 +91,17 @@ func (a *app) benchPeers(f benchPeersFlags) error {
 	}
 	d, err := f.document(a.drain, title)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	d.Skipped = skipped
 	contest.Dir = f.dir
 	if err := contest.Run(a.drain, d); err != nil {
-		return err
+		return nil, err
 	}
 	if err := report.Table(a.Out, d); err != nil {
-		return err
+		return nil, err
 	}
-	return f.save(d)
+	return d, f.save(d)
 }
 
 // chosen returns the measures that are asked for.
@@ -118,7 +127,7 @@ func (a *app) contest(ctx context.Context, f benchPeersFlags) (*versus.Contest, 
 		return nil, nil, err
 	}
 	fmt.Fprintf(a.Err, "building the programs of %s\n", filepath.Join(root, "bench", "peers"))
-	programs, skipped, err := versus.Build(ctx, root, a.Err)
+	programs, skipped, err := versus.Build(ctx, root, a.Err, f.modules...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -147,6 +156,8 @@ func (a *app) contest(ctx context.Context, f benchPeersFlags) (*versus.Contest, 
 			contest.Engine = versus.Contender{About: about, Program: program}
 		case "native":
 			contest.Broker = versus.Contender{About: about, Program: program}
+		case "kinesis":
+			contest.Kinesis = versus.Contender{About: about, Program: program}
 		}
 	}
 	return contest, skipped, nil
