@@ -20,56 +20,87 @@ const (
 // session knew to be in the shard when it began; where it wrote none, where an
 // answer has none.
 func (s *Session) Scan(ctx context.Context, shard int, visit func(record []byte)) error {
-	var data []byte
-	return s.readAll(ctx, shard, func(document []byte) (found block, err error) {
-		found, data, err = readBlock(s.encoding.reader(document), data, visit)
-		return found, err
-	})
-}
-
-// Count implements target.Counter: it looks no closer at records than needed to
-// know how long they are. Its end is that of Scan.
-func (s *Session) Count(ctx context.Context, shard int) (target.Counted, error) {
-	var total target.Counted
-	var data []byte
-	err := s.readAll(ctx, shard, func(document []byte) (found block, err error) {
-		if s.encoding.media == jsonEncoding.media {
-			found, err = countJSON(document)
-		} else {
-			found, data, err = readBlock(s.encoding.reader(document), data, func([]byte) {})
-		}
-		total.Records += found.records
-		total.Bytes += found.bytes
-		return found, err
-	})
-	return total, err
-}
-
-// readAll reads a shard from its beginning. Look says what is in an answer.
-func (s *Session) readAll(ctx context.Context, shard int, look func(document []byte) (block, error)) error {
 	if err := s.check(shard); err != nil {
 		return err
 	}
-	from := &s.shards[shard]
-	wanted := from.acknowledged.Load()
-	iterator, err := s.iterator(ctx, from)
-	for seen, empty := int64(0), 0; err == nil; {
-		var found block
-		if found, err = s.read(ctx, iterator, look); err != nil {
-			break
-		}
-		iterator = found.next
-		if seen += found.records; wanted > 0 && seen >= wanted || wanted == 0 && found.records == 0 {
-			return nil
-		}
-		if empty++; found.records > 0 {
-			empty = 0
-		}
-		if empty == emptyMax || iterator == "" {
-			err = fmt.Errorf("requests: shard %d has %d records, wanted are %d", shard, seen, wanted)
+	var data []byte
+	p := s.pass(shard, func(document []byte) (found block, err error) {
+		found, data, err = readBlock(s.encoding.reader(document), data, visit)
+		return found, err
+	})
+	for !p.over {
+		if _, err := p.read(ctx); err != nil {
+			return err
 		}
 	}
-	return err
+	return nil
+}
+
+// Counting implements target.Counter: it looks no closer at records than needed to
+// know how long they are. All was read where Scan ends.
+func (s *Session) Counting(shard int) (func(context.Context) (target.Counted, error), error) {
+	if err := s.check(shard); err != nil {
+		return nil, err
+	}
+	var data []byte
+	look := countJSON
+	if s.encoding.media != jsonEncoding.media {
+		look = func(document []byte) (found block, err error) {
+			found, data, err = readBlock(s.encoding.reader(document), data, func([]byte) {})
+			return found, err
+		}
+	}
+	var p *pass
+	return func(ctx context.Context) (target.Counted, error) {
+		if p == nil || p.over {
+			p = s.pass(shard, look)
+		}
+		found, err := p.read(ctx)
+		if err != nil {
+			p = nil
+		}
+		return target.Counted{Records: found.records, Bytes: found.bytes}, err
+	}, nil
+}
+
+// pass reads a shard once.
+type pass struct {
+	session  *Session
+	from     *shard
+	look     func(document []byte) (block, error) // says what is in an answer
+	iterator string
+	wanted   int64
+	seen     int64
+	empty    int // answers without records, in a row
+	over     bool
+}
+
+func (s *Session) pass(shard int, look func([]byte) (block, error)) *pass {
+	from := &s.shards[shard]
+	return &pass{session: s, from: from, look: look, wanted: from.acknowledged.Load()}
+}
+
+// read makes the next request.
+func (p *pass) read(ctx context.Context) (found block, err error) {
+	if p.iterator == "" {
+		p.iterator, err = p.session.iterator(ctx, p.from)
+	}
+	if err == nil {
+		found, err = p.session.read(ctx, p.iterator, p.look)
+	}
+	if err != nil {
+		return found, err
+	}
+	p.iterator = found.next
+	p.seen += found.records
+	if p.empty++; found.records > 0 {
+		p.empty = 0
+	}
+	p.over = p.wanted > 0 && p.seen >= p.wanted || p.wanted == 0 && found.records == 0
+	if !p.over && (p.empty == emptyMax || p.iterator == "") {
+		return found, fmt.Errorf("requests: shard %s has %d records, wanted are %d", p.from.id, p.seen, p.wanted)
+	}
+	return found, nil
 }
 
 // iterator asks for the beginning of a shard.

@@ -82,21 +82,10 @@ func touch(record []byte) (sum byte) {
 
 // scan goes over every shard once. It touches every cache line of every record,
 // as a reader that does something would.
-// Readers of prepared records only count them.
-func scan(ctx context.Context, scanner target.Scanner, s *scenario.Scenario) (scanned, error) {
+func scan(ctx context.Context, scanner target.Scanner, shards int) (scanned, error) {
 	var found scanned
 	start := time.Now()
-	counter, counts := scanner.(target.Counter)
-	for shard := range s.Shards() {
-		if s.Prepared && counts {
-			counted, err := counter.Count(ctx, shard)
-			if err != nil {
-				return found, fmt.Errorf("count shard %d: %w", shard, err)
-			}
-			found.records += counted.Records
-			found.bytes += counted.Bytes
-			continue
-		}
+	for shard := range shards {
 		err := scanner.Scan(ctx, shard, func(record []byte) {
 			found.records++
 			found.bytes += int64(len(record))
@@ -112,12 +101,12 @@ func scan(ctx context.Context, scanner target.Scanner, s *scenario.Scenario) (sc
 
 // scanTogether has several readers go over every shard at once. It returns what
 // all of them found, and the time until the last was through.
-func scanTogether(ctx context.Context, scanner target.Scanner, s *scenario.Scenario, readers int) (scanned, error) {
+func scanTogether(ctx context.Context, scanner target.Scanner, shards, readers int) (scanned, error) {
 	found, failures := make([]scanned, readers), make([]error, readers)
 	var group sync.WaitGroup
 	start := time.Now()
 	for i := range readers {
-		group.Go(func() { found[i], failures[i] = scan(ctx, scanner, s) })
+		group.Go(func() { found[i], failures[i] = scan(ctx, scanner, shards) })
 	}
 	group.Wait()
 	total := scanned{elapsed: time.Since(start)}
@@ -137,8 +126,7 @@ func scanPasses(ctx context.Context, s *scenario.Scenario, on target.Target, ses
 	}
 	readers := max(s.CatchUpReaders, 1)
 	for pass := 1; pass <= s.CatchUpPasses; pass++ {
-		before, _ := serverCPU(session)
-		found, err := scanTogether(ctx, scanner, s, readers)
+		found, err := scanTogether(ctx, scanner, s.Shards(), readers)
 		if err != nil {
 			return err
 		}
@@ -155,9 +143,6 @@ func scanPasses(ctx context.Context, s *scenario.Scenario, on target.Target, ses
 		}
 		run.Values["scan_records_per_second"] = rate
 		run.Values["scan_bytes_per_second"] = float64(found.bytes) / found.elapsed.Seconds()
-		if after, known := serverCPU(session); known && found.records > 0 {
-			run.Values["server_cpu_ns_per_record"] = float64(after-before) / float64(found.records)
-		}
 		run.Records, run.Bytes, run.Duration = found.records, found.bytes, int64(found.elapsed)
 	}
 	return nil

@@ -63,7 +63,7 @@ func readBack(ctx context.Context, job Job, on target.Target, session target.Ses
 	if !ok {
 		return lacksScan(on.About())
 	}
-	found, err := scan(ctx, scanner, &job.Scenario)
+	found, err := scan(ctx, scanner, job.Scenario.Shards())
 	if err != nil {
 		return err
 	}

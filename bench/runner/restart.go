@@ -131,7 +131,7 @@ func reopenCrashed(ctx context.Context, job Job, on target.Target, crashed strin
 		if !ok {
 			return nil
 		}
-		found, err := scan(ctx, scanner, &job.Scenario)
+		found, err := scan(ctx, scanner, job.Scenario.Shards())
 		if err != nil {
 			return fmt.Errorf("read after opening again: %w", err)
 		}

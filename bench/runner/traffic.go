@@ -19,9 +19,10 @@ import (
 )
 
 const (
-	// warmRate is what a log writes in a second at best, and warmBytesMax bounds how
-	// much memory is brought in.
-	warmRate, warmBytesMax = 4 << 30, 4 << 30
+	// warmRate is what a log writes in a second at best, warmRateServer what a server
+	// does with requests that are made beforehand, and warmBytesMax bounds how much
+	// memory is brought in.
+	warmRate, warmRateServer, warmBytesMax = 4 << 30, 512 << 20, 4 << 30
 	// readyMax is how long followers have to be in place, deliverMax how long
 	// records have to arrive after the last was acknowledged.
 	readyMax   = 30 * time.Second
@@ -52,6 +53,9 @@ func traffic(ctx context.Context, job Job, on target.Target, dir string, run *re
 			return fmt.Errorf("append to every shard: %w", err)
 		}
 	}
+	if s.Producers() == 0 && s.Prepared {
+		return countReads(ctx, s, on, session, run)
+	}
 	if s.Producers() == 0 {
 		return scanPasses(ctx, s, on, session, 0, run)
 	}
@@ -65,6 +69,9 @@ func warmBytes(s *scenario.Scenario) int64 {
 		return int64(min(s.Backlog, warmBytesMax))
 	}
 	rate := float64(warmRate)
+	if s.Prepared {
+		rate = warmRateServer
+	}
 	if s.ProducerRate > 0 {
 		const ahead = 2 // some logs write zeroes ahead of their records
 		rate = min(rate, ahead*s.ProducerRate*float64(s.MessageSize))
@@ -172,27 +179,6 @@ func (t *trip) generate(ctx context.Context) (*load.Outcome, error) {
 	}, sender.Flush)
 }
 
-// generatePrepared runs producers that have done everything beforehand but the
-// append.
-func (t *trip) generatePrepared(ctx context.Context) (*load.Outcome, error) {
-	s := &t.job.Scenario
-	preparer, ok := t.session.(target.Preparer)
-	if !ok {
-		return nil, lacks(t.on.About(), "prepare an append")
-	}
-	shards := s.Shards()
-	appends := make([]func(context.Context) error, s.Producers()*shards)
-	for i := range appends {
-		var err error
-		if appends[i], err = preparer.Prepare(i%shards, newPayload(i, s.BatchSize, int(s.MessageSize)).records); err != nil {
-			return nil, err
-		}
-	}
-	return load.Run(ctx, t.plan(), func(ctx context.Context, worker int, number int64, _ time.Duration) error {
-		return appends[worker*shards+int(number%int64(shards))](ctx)
-	})
-}
-
 // errEnded is the failure of a consumer that had no reason to end.
 var errEnded = errors.New("the target ended it without an error")
 
@@ -294,7 +280,7 @@ func (t *trip) catchUp(ctx context.Context, group *sync.WaitGroup, failures chan
 	for range s.CatchUpReaders {
 		group.Go(func() {
 			for ctx.Err() == nil {
-				found, err := scan(ctx, scanner, s)
+				found, err := scan(ctx, scanner, s.Shards())
 				if err != nil {
 					if ctx.Err() == nil {
 						failures <- err

@@ -60,8 +60,8 @@ type Scenario struct {
 	// Backlog is written before anything is measured.
 	Backlog Size `yaml:"backlog" json:"backlog"`
 	// Prepared does all of an append beforehand but the append: each producer sends
-	// the same records again and again, which nobody can follow. Readers count what
-	// they get. For clients whose own work would hide the server's.
+	// the same records again and again, which nobody can follow. Readers without
+	// producers read for TestDuration and count what they get. For clients whose own work would hide the server's.
 	Prepared bool `yaml:"prepared" json:"prepared,omitempty"`
 	// Touched appends a record to every shard before anything is measured: the first
 	// record of a shard may cost what no later one does.

@@ -118,8 +118,10 @@ type Preparer interface {
 // Counter is a session that can read records without handing them over one by
 // one.
 type Counter interface {
-	// Count reads as Scan does, and only counts what it gets.
-	Count(ctx context.Context, shard int) (Counted, error)
+	// Counting returns a function that reads some more of a shard with each call and
+	// only counts what it gets, from the beginning again once all was read. One
+	// goroutine at a time may call it.
+	Counting(shard int) (func(context.Context) (Counted, error), error)
 }
 
 // Counted is how much was read.

@@ -46,11 +46,11 @@ const (
 // that are kept. Ours syncs, the others need not.
 func KinesisMeasures(e Effort) []Measure {
 	base := baseOf(e)
-	base.PartitionsPerTopic, base.Prepared, base.CatchUpPasses = kinesisShards, true, 3
+	base.PartitionsPerTopic, base.Prepared = kinesisShards, true
 	base.Options = map[string]string{requests.ClientOption: requests.Thin}
 	put := named(base, "PutRecords, 500 x 1 KiB", "Eight connections, four shards. Closed loop.")
 	put.ProducersPerTopic, put.BatchSize = kinesisConnections, kinesisBatch
-	get := named(base, "GetRecords, 500 x 1 KiB", "Four connections read four shards from the beginning, all of them each.")
+	get := named(base, "GetRecords, 500 x 1 KiB", "Four connections, each reads one of four shards again and again. Closed loop.")
 	get.Backlog, get.CatchUpReaders = scenario.Size(e.BrokerBacklog), kinesisShards
 	one := named(base, "PutRecord at 1 k/s, 1 KiB", "Planned, 64 connections: latency from the planned time.")
 	one.ProducersPerTopic, one.ProducerRate = 64, kinesisRate
@@ -87,5 +87,5 @@ func quickKinesis() Effort {
 
 // thoroughKinesis is the effort without --quick.
 func thoroughKinesis() Effort {
-	return Effort{Rounds: 9, LongRounds: 9, Warmup: time.Second, Test: 4 * time.Second, BrokerBacklog: 16 << 20, Patience: 2 * time.Minute}
+	return Effort{Rounds: 9, LongRounds: 9, Warmup: time.Second, Test: 4 * time.Second, BrokerBacklog: 8 << 20, Patience: 2 * time.Minute}
 }
