@@ -26,8 +26,8 @@ type Contest struct {
 	// Log, Engine and Broker are ours: the log by itself, with streams in front of
 	// it, a server, and that server by the API of Kinesis.
 	Log, Engine, Broker, Kinesis Contender
-	Peers               []Contender
-	Measures            []Measure
+	Peers                        []Contender
+	Measures                     []Measure
 	// Dir is where the data of the runs goes.
 	Dir string
 	// Seed orders the peers.
