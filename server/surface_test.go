@@ -30,8 +30,12 @@ func surface(t *testing.T) []shot {
 		targets = append(targets, table.TargetPrefix+"."+o.Name)
 	}
 	forms := []string{"", "Action=GetCallerIdentity&Version=2011-06-15", "Action=PutMetricData&Version=2010-08-01", "Action=ListStreams&Version=2013-12-02"}
+	methods := []string{"POST", "GET", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE", "TRACE", "MADEUP"}
+	if testing.Short() {
+		methods = methods[:2]
+	}
 	var shots []shot
-	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "MADEUP"} {
+	for _, method := range methods {
 		for _, media := range []string{
 			"application/x-amz-json-1.1", "application/json", "application/x-amz-json-1.0", "application/x-amz-json-1.1; charset=utf-8",
 			"application/x-amz-cbor-1.1", "application/cbor", "multipart/form-data", "text/plain", "",
@@ -83,8 +87,12 @@ func (x shot) fire(t *testing.T, address string, change func(*http.Request)) (re
 // NoAuthSurface: nothing that nobody signed reaches an operation, whatever it looks like.
 func TestNoAuthSurface(t *testing.T) {
 	s, _, _ := verifying(t)
+	shots := surface(t)
 	for _, origin := range []string{"", "https://example.com"} {
-		for _, x := range surface(t) {
+		for _, x := range shots {
+			if origin != "" && x.method != http.MethodPost && x.method != http.MethodOptions {
+				continue // it is looked at in no other method
+			}
 			reached, answer := x.fire(t, s.HTTPAddress(), func(r *http.Request) {
 				if origin != "" {
 					r.Header.Set("Origin", origin)
