@@ -11,6 +11,7 @@ import (
 	"github.com/millrace-io/millrace/kinesis/wire"
 	"github.com/millrace-io/millrace/record"
 	"github.com/millrace-io/millrace/shard"
+	"github.com/millrace-io/millrace/stream"
 	"github.com/millrace-io/millrace/wal"
 )
 
@@ -96,13 +97,23 @@ func (a *API) shardGone(t *target, id record.ShardID, err error) error {
 	return err
 }
 
+// readError translates an error of reading a shard, which may have expired, or its stream been
+// deleted, meanwhile.
+func (a *API) readError(t *target, id record.ShardID, err error) error {
+	if errors.Is(err, stream.ErrShardExpired) {
+		return a.shardGone(t, id, err)
+	}
+	return a.gone(t, err)
+}
+
 // answerRecords sends up to limit records from one on.
 func (a *API) answerRecords(c *kinesis.Call, t *target, from *shard.Shard, next uint64, limit int) error {
-	// In this order: if there is nothing to read, all before last is behind.
-	last, ended := from.End()
+	last, ended := from.End() // before reading: what is read then is all
+	// A crash may have taken records of a weak durability that were read already.
+	next = min(next, from.Next())
 	cursor, err := openCursor(from, next)
 	if err != nil {
-		return a.gone(t, err)
+		return a.readError(t, from.ID(), err)
 	}
 	defer cursor.Close()
 	w := c.Writer()
@@ -112,7 +123,7 @@ func (a *API) answerRecords(c *kinesis.Call, t *target, from *shard.Shard, next 
 	b := a.writeRecords(w, t, from, cursor, limit, readBytesMax)
 	w.EndList()
 	if err := cursor.Err(); err != nil {
-		return a.gone(t, from.Explain(err))
+		return a.readError(t, from.ID(), from.Explain(err))
 	}
 	a.reads.paid(a, t, from.ID(), b.bytes)
 	t.CountRead(from.ID(), uint64(b.records), uint64(b.bytes))
@@ -120,7 +131,7 @@ func (a *API) answerRecords(c *kinesis.Call, t *target, from *shard.Shard, next 
 		next = b.next
 	}
 	var space [256]byte
-	if ended && next > last {
+	if ended && (b.records == 0 || next > last) { // without records: there is none any more, or never was
 		a.writeChildren(w, t, from.ID())
 	} else {
 		w.Key("NextShardIterator")
@@ -144,6 +155,17 @@ func openCursor(from *shard.Shard, next uint64) (*wal.Cursor, error) {
 	return from.Cursor(record.TrimHorizon())
 }
 
+// tryNext is cursor.TryNext, but where retention overtakes a reader it goes on with the oldest
+// record there is.
+func tryNext(cursor *wal.Cursor) bool {
+	for !cursor.TryNext() {
+		if !errors.Is(cursor.Err(), failure.Trimmed) || cursor.Seek(record.TrimHorizon()) != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // block is what writeRecords has written.
 type block struct {
 	records int
@@ -159,7 +181,7 @@ func (a *API) writeRecords(w wire.Writer, t *target, from *shard.Shard, cursor *
 	var b block
 	var text [64]byte
 	kms := t.settings.Encryption == encryptionKMS
-	for b.records < limit && cursor.TryNext() {
+	for b.records < limit && tryNext(cursor) {
 		v := cursor.View()
 		size := len(v.Data) + len(v.Key)
 		if b.records > 0 && b.bytes+size > room {

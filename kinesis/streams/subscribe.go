@@ -110,7 +110,7 @@ func (a *API) subscribeToShard(ctx context.Context, c *kinesis.Call) error {
 	}
 	cursor, err := openCursor(from, next)
 	if err != nil {
-		return a.gone(t, err)
+		return a.readError(t, from.ID(), err)
 	}
 	defer cursor.Close()
 
@@ -160,7 +160,7 @@ func (a *API) push(ctx context.Context, c *kinesis.Call, p *pushing) error {
 		case err != nil && sent:
 			return nil // the client has gone
 		case err != nil:
-			_ = events.Fail(a.eventError(p, err)) // nobody else is there to be told
+			_ = events.Fail(a.readError(p.target, p.from.ID(), err)) // nobody else is there to be told
 			return nil
 		case over:
 			return nil
@@ -208,7 +208,7 @@ func (a *API) sendEvent(events *kinesis.Events, p *pushing, empty bool) (over, s
 			p.next, p.arrival = b.next, b.arrival
 		}
 		failed = p.cursor.Err()
-		if over = ended && p.next > last && failed == nil; over {
+		if over = ended && (b.records == 0 || p.next > last) && failed == nil; over { // see answerRecords
 			a.writeChildren(w, p.target, p.from.ID())
 		} else {
 			w.Key("ContinuationSequenceNumber")
@@ -247,12 +247,4 @@ func (a *API) rest(ctx context.Context, p *pushing) {
 	case <-ctx.Done():
 		timer.Stop()
 	}
-}
-
-// eventError translates an error of reading.
-func (a *API) eventError(p *pushing, err error) error {
-	if errors.Is(err, failure.NotFound) {
-		return a.gone(p.target, err)
-	}
-	return err
 }
