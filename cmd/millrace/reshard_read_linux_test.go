@@ -64,8 +64,8 @@ func shownRange(s types.Shard) record.HashRange {
 func (w *reshardWorld) unexpected(ctx context.Context, err error) {
 	var answer *awshttp.ResponseError
 	var inUse *types.ResourceInUseException
-	if ctx.Err() == nil && errors.As(err, &answer) && answer.HTTPStatusCode() != 0 && !errors.As(err, &inUse) {
-		w.t.Error(err)
+	if ctx.Err() == nil && errors.As(err, &answer) && answer.HTTPStatusCode() >= 400 && !errors.As(err, &inUse) {
+		w.t.Errorf("%v\n%s", err, w.process.Log())
 	}
 }
 
