@@ -11,8 +11,8 @@ var (
 	ErrShardExpired = errors.New("the shard was closed, and retention has taken it")
 	// ErrShardClosed: the shard was split or merged before. Kind: failure.Closed.
 	ErrShardClosed = errors.New("the shard is closed, having been split or merged before")
-	// ErrSplitKey: the hash key is not strictly inside the range of the shard to be
-	// split. Kind: failure.InvalidArgument.
+	// ErrSplitKey: the hash key is not inside the range of the shard to be split, or is
+	// its start, so that one part would be empty. Kind: failure.InvalidArgument.
 	ErrSplitKey = errors.New("the hash key is not inside the range of the shard")
 	// ErrNotAdjacent: the ranges of the shards to be merged do not meet.
 	// Kind: failure.InvalidArgument.

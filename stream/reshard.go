@@ -38,10 +38,10 @@ func (s *Store) Split(ctx context.Context, name string, parent record.ShardID, a
 		return children, err
 	}
 	part := from.options.Range
-	if part.Start.Compare(at) >= 0 || at.Compare(part.End) >= 0 {
+	if part.Start.Compare(at) >= 0 || at.Compare(part.End) > 0 {
 		return children, &failure.Error{
 			Kind: failure.InvalidArgument, Operation: "stream: split", Stream: name, Shard: parent.String(), Err: ErrSplitKey,
-			Detail: fmt.Sprintf("%s is not between %s and %s", at, part.Start, part.End),
+			Detail: fmt.Sprintf("%s is not above %s and up to %s", at, part.Start, part.End),
 		}
 	}
 	made, err := s.reshard(ctx, of, []record.ShardID{parent}, []record.HashRange{

@@ -177,7 +177,7 @@ func TestReshardRefuses(t *testing.T) {
 		"no shard":         {split("a", 9, middle), failure.NotFound, stream.ErrNoShard},
 		"closed":           {split("a", 0, middle), failure.Closed, stream.ErrShardClosed},
 		"start of range":   {split("a", 1, part.Start), failure.InvalidArgument, stream.ErrSplitKey},
-		"end of range":     {split("a", 1, part.End), failure.InvalidArgument, stream.ErrSplitKey},
+		"above the range":  {split("a", 1, made.Describe().Shards[2].Range.Start), failure.InvalidArgument, stream.ErrSplitKey},
 		"out of range":     {split("a", 1, record.HashKey{}), failure.InvalidArgument, stream.ErrSplitKey},
 		"merge no shard":   {merge(1, 9), failure.NotFound, stream.ErrNoShard},
 		"merge closed":     {merge(0, 1), failure.Closed, stream.ErrShardClosed},

@@ -206,6 +206,8 @@ func TestTrimmedParentsEnd(t *testing.T) {
 		if g := l.get(stale); len(g.Records) != 0 || len(g.ChildShards) != 2 {
 			t.Errorf("an iterator of what was trimmed: %+v", g)
 		}
+		l.close()
+		l.open()
 		l.checkEnd(0, trimHorizon, atSequence(first), afterSequence(first), atSequence(last), afterSequence(last), latest, atTime(made))
 		if status, answer := l.call("GetRecords", `{"ShardIterator":"`+before+`"}`); status != 400 || !bytes.Contains(answer, []byte("ExpiredIteratorException")) {
 			t.Errorf("an old iterator: %d %s", status, answer)
@@ -275,6 +277,35 @@ func TestIteratorsBehindALostTail(t *testing.T) {
 		put()
 		if g = l.get(*g.NextShardIterator); len(g.Records) != 1 {
 			t.Errorf("behind the lost tail: %+v", g)
+		}
+	})
+}
+
+// UpdateShardCount comes to even ranges wherever those before begin and end.
+func TestUpdateShardCountFromAnyRanges(t *testing.T) {
+	inLineage(t, func(l *lineage) {
+		// The first shard ends with the key that is to begin the second one.
+		l.must("SplitShard", `{"StreamName":"a","ShardToSplit":"shardId-000000000000","NewStartingHashKey":"170141183460469231731687303715884105729"}`)
+		for _, wanted := range []int{2, 3, 2, 5, 1} {
+			l.must("UpdateShardCount", fmt.Sprintf(`{"StreamName":"a","TargetShardCount":%d,"ScalingType":"UNIFORM_SCALING"}`, wanted))
+			of, err := l.store.Stream("a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			open := make(map[record.HashRange]bool)
+			for _, s := range of.Describe().Shards {
+				if !s.Closed {
+					open[s.Range] = true
+				}
+			}
+			for _, r := range record.SplitEvenly(wanted) {
+				if !open[r] {
+					t.Errorf("%d shards: none has %v to %v", wanted, r.Start, r.End)
+				}
+			}
+			if len(open) != wanted {
+				t.Errorf("%d shards instead of %d", len(open), wanted)
+			}
 		}
 	})
 }
