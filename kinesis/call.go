@@ -141,8 +141,10 @@ func (c *Call) fail(err *Error) {
 	w.Object()
 	w.Key("__type")
 	w.Text(err.Code)
-	w.Key(messageKey(err.Code))
-	w.Text(err.Message)
+	if err.Message != "" {
+		w.Key(messageKey(err.Code))
+		w.Text(err.Message)
+	}
 	w.EndObject()
 	c.answer(statusOf(err), w.Bytes())
 }
