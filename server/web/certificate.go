@@ -87,10 +87,18 @@ func create(dir, certificate, keyPath string, now time.Time, names []string) err
 	return write(certificate, "CERTIFICATE", signed, 0o644)
 }
 
-// write writes one PEM block; the file appears whole or not at all.
+// write writes one PEM block; the file appears whole or not at all, also if the machine fails.
 func write(path, kind string, der []byte, mode os.FileMode) error {
 	temporary := path + ".new"
-	if err := os.WriteFile(temporary, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), mode); err != nil {
+	file, err := os.OpenFile(temporary, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, mode)
+	if err != nil {
+		return err
+	}
+	err = pem.Encode(file, &pem.Block{Type: kind, Bytes: der})
+	if err == nil {
+		err = file.Sync()
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
 		return err
 	}
 	return os.Rename(temporary, path)

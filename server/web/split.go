@@ -17,6 +17,10 @@ const (
 	// undecidedMax is how many connections may be waited for at once. Those that come then wait
 	// in the kernel.
 	undecidedMax = 1024
+	// acceptPauseFirst is how long a listener rests that cannot accept, for want of files mostly;
+	// it doubles up to acceptPauseMax.
+	acceptPauseFirst = 5 * time.Millisecond
+	acceptPauseMax   = time.Second
 )
 
 // split yields the connections of a listener: as a [*tls.Conn] if they begin with a TLS handshake,
@@ -44,6 +48,7 @@ func newSplit(l net.Listener, config *tls.Config) *split {
 
 // accept hands connections to goroutines that wait for their first byte.
 func (s *split) accept() {
+	pause := acceptPauseFirst
 	for {
 		select {
 		case s.undecided <- struct{}{}:
@@ -51,19 +56,25 @@ func (s *split) accept() {
 			return
 		}
 		c, err := s.Listener.Accept()
-		if err != nil {
-			var passing net.Error
-			if errors.As(err, &passing) && passing.Timeout() {
-				<-s.undecided
-				continue
-			}
+		switch {
+		case err == nil:
+			pause = acceptPauseFirst
+			s.group.Go(func() {
+				defer func() { <-s.undecided }()
+				s.decide(c)
+			})
+			continue
+		case errors.Is(err, net.ErrClosed):
 			s.failed <- err
 			return
 		}
-		s.group.Go(func() {
-			defer func() { <-s.undecided }()
-			s.decide(c)
-		})
+		<-s.undecided
+		select {
+		case <-s.closed:
+			return
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, acceptPauseMax)
 	}
 }
 
