@@ -142,11 +142,12 @@ func (a *API) updateShardCount(ctx context.Context, c *kinesis.Call, in *UpdateS
 		if err := a.roomFor(max(wanted-now, 0), c); err != nil {
 			return err
 		}
-		if made := shardsMade(openRanges(t.Describe()), wanted); len(listed(t.Describe().Shards))+made > a.options.StreamShardsMax {
-			return limitExceeded("UpdateShardCount to %d shards would make %d shards on the way, and a stream has at most %d that retention has not taken yet.",
-				wanted, made, a.options.StreamShardsMax)
+		ranges := a.rangesFor(t, wanted)
+		if ranges == nil {
+			return limitExceeded("UpdateShardCount to %d shards would leave stream %s under account %s with more than %d shards that retention has not taken yet.",
+				wanted, t.Name(), t.account, a.options.StreamShardsMax)
 		}
-		return a.reshardError(t, a.spread(ctx, t, wanted))
+		return a.reshardError(t, a.spread(ctx, t, ranges))
 	})
 	if err != nil {
 		return nil, err
@@ -169,41 +170,75 @@ func (a *API) checkCount(t *target, now, wanted int) error {
 	return nil
 }
 
-// spread gives the stream that many open shards of equal ranges: first it splits where a new
-// range begins, then it merges what lies within one. As with AWS, shards come to be on the way
+// spread gives the stream one open shard for each of the ranges: first it splits where a range
+// begins, then it merges what lies within one. As with AWS, shards come to be on the way
 // that are closed in the end.
-func (a *API) spread(ctx context.Context, t *target, wanted int) error {
-	ranges := record.SplitEvenly(wanted)
+func (a *API) spread(ctx context.Context, t *target, ranges []record.HashRange) error {
 	for _, r := range ranges[1:] {
 		shard, found := shardAround(openRanges(t.Describe()), r.Start)
 		if found {
 			if _, err := a.store.Split(ctx, t.Name(), shard, r.Start); err != nil {
-				return fmt.Errorf("streams: split for %d shards: %w", wanted, err)
+				return fmt.Errorf("streams: split for %d shards: %w", len(ranges), err)
 			}
 		}
 	}
 	for _, r := range ranges {
 		if err := a.mergeWithin(ctx, t, r); err != nil {
-			return fmt.Errorf("streams: merge for %d shards: %w", wanted, err)
+			return fmt.Errorf("streams: merge for %d shards: %w", len(ranges), err)
 		}
 	}
 	return nil
 }
 
-// shardsMade returns how many shards spread makes: two wherever a new range begins within an old
-// one, and one wherever it does the other way round.
-func shardsMade(open []openRange, wanted int) int {
-	begins := make(map[record.HashKey]bool, len(open))
-	for _, s := range open {
-		begins[s.Start] = true
+// rangesFor returns equal ranges for that many shards, or nil if the stream would come to have too
+// many shards on the way: two wherever a new range begins within a shard, and one for every shard that
+// begins within a new range.
+//
+// Where a shard begins almost where a range would, that is where the range begins: numbers
+// of shards that are multiples of each other differ by what rounding leaves, and there is
+// no room for a split in that.
+func (a *API) rangesFor(t *target, wanted int) []record.HashRange {
+	if wanted > a.options.StreamShardsMax {
+		return nil
 	}
-	same := 0
-	for _, r := range record.SplitEvenly(wanted) {
-		if begins[r.Start] {
+	shards := t.Describe()
+	open := openRanges(shards)
+	ranges, same := record.SplitEvenly(wanted), 1
+	for i := 1; i < len(ranges); i++ {
+		if begin, found := shardNear(open, ranges[i].Start); found {
+			ranges[i].Start = begin
 			same++
 		}
+		ranges[i-1].End = before(ranges[i].Start)
 	}
-	return 2*(wanted-same) + len(open) - same
+	if made := 2*(wanted-same) + len(open) - same; len(listed(shards.Shards))+made > a.options.StreamShardsMax {
+		return nil
+	}
+	return ranges
+}
+
+// shardNear returns where a shard begins less than 2^64 from a key, a part in 2^64 of all keys.
+func shardNear(open []openRange, key record.HashKey) (record.HashKey, bool) {
+	for _, s := range open {
+		low, high := s.Start, key
+		if high.Compare(low) < 0 {
+			low, high = high, low
+		}
+		near := high.Hi == low.Hi || high.Hi == low.Hi+1 && high.Lo < low.Lo
+		if near && s.Start != (record.HashKey{}) {
+			return s.Start, true
+		}
+	}
+	return key, false
+}
+
+// before returns the key before one that is not 0.
+func before(key record.HashKey) record.HashKey {
+	if key.Lo == 0 {
+		key.Hi--
+	}
+	key.Lo--
+	return key
 }
 
 // openRange is an open shard.
