@@ -2,10 +2,8 @@ package streams
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/kinesis"
 	"github.com/millrace-io/millrace/record"
 	"github.com/millrace-io/millrace/shard"
@@ -45,16 +43,11 @@ func (a *API) appendIterator(dst []byte, of uint64, id record.ShardID, next uint
 // shardToRead returns the shard of that name, open or closed.
 func (a *API) shardToRead(t *target, name string) (*shard.Shard, error) {
 	id, err := record.ParseShardID(name)
-	if err == nil {
-		var of *shard.Shard
-		if of, err = t.Shard(id); err == nil {
-			return of, nil
-		}
-		if !errors.Is(err, failure.NotFound) {
-			return nil, err
-		}
+	if err != nil {
+		return nil, resourceNotFound("Shard %s in stream %s under account %s does not exist", name, t.Name(), t.account)
 	}
-	return nil, resourceNotFound("Shard %s in stream %s under account %s does not exist", shardName(id, err, name), t.Name(), t.account)
+	of, err := t.Shard(id)
+	return of, a.shardGone(t, id, err)
 }
 
 // position is where reading is to begin, as a client says it.
