@@ -91,5 +91,10 @@ func (e *Events) put(headers []wire.Header, w wire.Writer) error {
 	if err != nil {
 		return err
 	}
-	return e.control.Flush()
+	if err := e.control.Flush(); err != nil {
+		return err
+	}
+	// The next event may be later than that: until then there is nothing to be late with.
+	_ = e.control.SetWriteDeadline(time.Time{})
+	return nil
 }

@@ -20,9 +20,9 @@ import (
 	"github.com/millrace-io/millrace/wal"
 )
 
-// lineage is the API of a stream "a" whose shards are split. It lives in a bubble, whose
+// bubble is the API of a stream "a" whose shards are split. It lives in a bubble, whose
 // clock it follows.
-type lineage struct {
+type bubble struct {
 	t     *testing.T
 	dir   string
 	disk  *crashfs.FS
@@ -32,9 +32,9 @@ type lineage struct {
 }
 
 // inLineage calls a test in a bubble.
-func inLineage(t *testing.T, test func(l *lineage)) {
+func inLineage(t *testing.T, test func(l *bubble)) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &lineage{t: t, dir: t.TempDir(), disk: crashfs.New(crashfs.Options{})}
+		l := &bubble{t: t, dir: t.TempDir(), disk: crashfs.New(crashfs.Options{})}
 		l.open()
 		defer func() { l.close() }()
 		l.must("CreateStream", `{"StreamName":"a","ShardCount":1}`)
@@ -42,7 +42,7 @@ func inLineage(t *testing.T, test func(l *lineage)) {
 	})
 }
 
-func (l *lineage) open() {
+func (l *bubble) open() {
 	l.t.Helper()
 	o := stream.Options{RetentionInterval: -1}
 	o.Backend, o.FS, o.SegmentBytesMin, o.SegmentBytesMax = wal.BackendHeap, l.disk, 64<<10, 64<<10
@@ -58,7 +58,7 @@ func (l *lineage) open() {
 	}
 }
 
-func (l *lineage) close() {
+func (l *bubble) close() {
 	l.t.Helper()
 	if err := l.api.Close(); err != nil {
 		l.t.Error(err)
@@ -69,7 +69,7 @@ func (l *lineage) close() {
 }
 
 // call returns status and body of an answer.
-func (l *lineage) call(operation, body string) (int, []byte) {
+func (l *bubble) call(operation, body string) (int, []byte) {
 	ctx, cancel := context.WithTimeout(l.t.Context(), time.Minute) // subscriptions that do not end
 	defer cancel()
 	request := httptest.NewRequestWithContext(ctx, "POST", "/", strings.NewReader(body))
@@ -81,7 +81,7 @@ func (l *lineage) call(operation, body string) (int, []byte) {
 }
 
 // must is call of what succeeds.
-func (l *lineage) must(operation, body string) []byte {
+func (l *bubble) must(operation, body string) []byte {
 	l.t.Helper()
 	status, answer := l.call(operation, body)
 	if status != 200 {
@@ -91,14 +91,14 @@ func (l *lineage) must(operation, body string) []byte {
 }
 
 // put puts a record and returns its sequence number.
-func (l *lineage) put() string {
+func (l *bubble) put() string {
 	l.t.Helper()
 	var out struct{ SequenceNumber string }
 	l.decode(l.must("PutRecord", `{"StreamName":"a","PartitionKey":"k","Data":"eA=="}`), &out)
 	return out.SequenceNumber
 }
 
-func (l *lineage) decode(answer []byte, out any) {
+func (l *bubble) decode(answer []byte, out any) {
 	l.t.Helper()
 	if err := json.Unmarshal(answer, out); err != nil {
 		l.t.Fatalf("%s: %v", answer, err)
@@ -106,13 +106,13 @@ func (l *lineage) decode(answer []byte, out any) {
 }
 
 // split splits shard 0.
-func (l *lineage) split() {
+func (l *bubble) split() {
 	l.t.Helper()
 	l.must("SplitShard", `{"StreamName":"a","ShardToSplit":"shardId-000000000000","NewStartingHashKey":"1000"}`)
 }
 
 // iterator returns an iterator of shard 0 at a position.
-func (l *lineage) iterator(position string) string {
+func (l *bubble) iterator(position string) string {
 	l.t.Helper()
 	var out struct{ ShardIterator string }
 	l.decode(l.must("GetShardIterator", `{"StreamName":"a","ShardId":"shardId-000000000000",`+position+`}`), &out)
@@ -129,7 +129,7 @@ type got struct {
 	}
 }
 
-func (l *lineage) get(iterator string) (g got) {
+func (l *bubble) get(iterator string) (g got) {
 	l.t.Helper()
 	l.decode(l.must("GetRecords", `{"ShardIterator":"`+iterator+`"}`), &g)
 	return g
@@ -137,7 +137,7 @@ func (l *lineage) get(iterator string) (g got) {
 
 // checkEnd checks that a shard is at its end from any of the positions on, behind that
 // many records, to those who poll and to those who subscribe.
-func (l *lineage) checkEnd(records int, positions ...string) {
+func (l *bubble) checkEnd(records int, positions ...string) {
 	l.t.Helper()
 	for _, position := range positions {
 		g := l.get(l.iterator(position))
@@ -176,7 +176,7 @@ func atTime(t time.Time) string {
 
 // A closed shard that never had a record is at its end from the beginning on.
 func TestEmptyParentsEnd(t *testing.T) {
-	inLineage(t, func(l *lineage) {
+	inLineage(t, func(l *bubble) {
 		made := time.Now()
 		l.split()
 		l.checkEnd(0, trimHorizon, latest, atTime(made))
@@ -189,7 +189,7 @@ func TestEmptyParentsEnd(t *testing.T) {
 // A closed shard whose records retention has taken is at its end wherever its readers
 // were; and those who read all see it before and behind that.
 func TestTrimmedParentsEnd(t *testing.T) {
-	inLineage(t, func(l *lineage) {
+	inLineage(t, func(l *bubble) {
 		made := time.Now()
 		first, last := l.put(), l.put()
 		time.Sleep(20 * time.Hour)
@@ -230,7 +230,7 @@ func TestTrimmedParentsEnd(t *testing.T) {
 
 // An iterator goes on where it was after a restart, also from the parent to the end.
 func TestIteratorsSurviveARestart(t *testing.T) {
-	inLineage(t, func(l *lineage) {
+	inLineage(t, func(l *bubble) {
 		l.put()
 		last := l.put()
 		middle, tail := l.iterator(atSequence(last)), l.iterator(latest)
@@ -249,7 +249,7 @@ func TestIteratorsSurviveARestart(t *testing.T) {
 // A crash of the machine may take records that were read and not yet on the device. Their
 // readers then go on with what comes next.
 func TestIteratorsBehindALostTail(t *testing.T) {
-	inLineage(t, func(l *lineage) {
+	inLineage(t, func(l *bubble) {
 		if _, err := l.store.Create(t.Context(), stream.Config{Name: "weak", Durability: record.None}); err != nil {
 			t.Fatal(err)
 		}
@@ -283,7 +283,7 @@ func TestIteratorsBehindALostTail(t *testing.T) {
 
 // UpdateShardCount comes to even ranges wherever those before begin and end.
 func TestUpdateShardCountFromAnyRanges(t *testing.T) {
-	inLineage(t, func(l *lineage) {
+	inLineage(t, func(l *bubble) {
 		// The first shard ends with the key that is to begin the second one.
 		l.must("SplitShard", `{"StreamName":"a","ShardToSplit":"shardId-000000000000","NewStartingHashKey":"170141183460469231731687303715884105729"}`)
 		for _, wanted := range []int{2, 3, 2, 5, 1} {

@@ -154,21 +154,22 @@ func (a *API) push(ctx context.Context, c *kinesis.Call, p *pushing) error {
 	// Who waits at the tail of a shard that is closed must see its end.
 	open, done := p.from.UntilEnd(ctx)
 	defer done()
-	for ctx.Err() == nil {
-		over, sent, err := a.sendEvent(events, p, false)
+	for idle := false; ctx.Err() == nil; {
+		over, sent, err := a.sendEvent(events, p, idle)
 		switch {
 		case err != nil && sent:
 			return nil // the client has gone
-		case err != nil:
-			_ = events.Fail(a.readError(p.target, p.from.ID(), err)) // nobody else is there to be told
+		case err == nil && over:
 			return nil
-		case over:
-			return nil
-		case sent:
+		case err == nil && sent:
+			idle = false
 			a.rest(ctx, p)
 			continue
+		case err == nil:
+			idle, err = a.awaitRecords(open, p)
 		}
-		if err := a.awaitRecords(ctx, open, events, p); err != nil {
+		if err != nil {
+			_ = events.Fail(a.readError(p.target, p.from.ID(), err)) // nobody else is there to be told
 			return nil
 		}
 	}
@@ -178,17 +179,20 @@ func (a *API) push(ctx context.Context, c *kinesis.Call, p *pushing) error {
 	return nil
 }
 
-// awaitRecords returns when there may be more to send. While there is nothing it sends an empty
-// event now and then, so that the client sees that the connection lives.
-func (a *API) awaitRecords(ctx, open context.Context, events *kinesis.Events, p *pushing) error {
+// awaitRecords returns when there may be more to send. It reports whether there was nothing for so
+// long that the client must be shown that the connection lives.
+func (a *API) awaitRecords(open context.Context, p *pushing) (idle bool, err error) {
 	wait, cancel := context.WithTimeout(open, a.options.HeartbeatInterval)
-	err := p.cursor.Wait(wait)
-	cancel()
-	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil || open.Err() != nil {
-		return nil // there is something, or the next try to send tells what is wrong
+	defer cancel()
+	err = p.cursor.Wait(wait)
+	switch {
+	case err == nil || open.Err() != nil:
+		return false, nil // records, the end of the shard, or that of the subscription
+	case errors.Is(err, context.DeadlineExceeded):
+		return true, nil
+	default:
+		return false, p.from.Explain(err)
 	}
-	_, _, err = a.sendEvent(events, p, true)
-	return err
 }
 
 // sendEvent sends what there is: records, or the end of the shard; with empty also nothing. It
