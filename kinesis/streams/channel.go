@@ -158,7 +158,7 @@ func (a *API) createChannel(ctx context.Context, c *kinesis.Call, in *CreateChan
 		return nil, validation("A channel needs a stream whose mode is ON_DEMAND.")
 	}
 	ch := &channel{Name: in.ChannelName, Created: a.options.Clock.Now().UnixNano(), Until: a.soon(), Status: statusCreating, Definition: *in}
-	if err := mergeTags(&ch.Tags, in.Tags); err != nil {
+	if err := mergeTags(&ch.Tags, in.Tags, a.called("channel", ch.Name)); err != nil {
 		return nil, err
 	}
 	ch.Definition.Tags = nil

@@ -123,7 +123,7 @@ func (a *API) registerConsumer(ctx context.Context, c *kinesis.Call, in *Registe
 	}
 	now := a.options.Clock.Now()
 	k := &consumer{Name: in.ConsumerName, Created: now.UnixNano(), Ready: a.soon()}
-	if err := mergeTags(&k.Tags, in.Tags); err != nil {
+	if err := mergeTags(&k.Tags, in.Tags, a.called("consumer", k.Name)); err != nil {
 		return nil, err
 	}
 	a.changing.Lock()

@@ -87,7 +87,7 @@ func (a *API) newSettings(in *CreateStreamInput) (settings, int, error) {
 	if in.MaxRecordSizeInKiB != nil {
 		s.RecordKiBMax = *in.MaxRecordSizeInKiB
 	}
-	if err := mergeTags(&s.Tags, in.Tags); err != nil {
+	if err := mergeTags(&s.Tags, in.Tags, a.called("stream", in.StreamName)); err != nil {
 		return s, 0, err
 	}
 	return s, shards, nil

@@ -159,9 +159,9 @@ func (a *API) Close() error {
 
 // later does something after a delay unless the API is closed before.
 func (a *API) later(delay time.Duration, do func(context.Context)) {
+	due := make(chan struct{})
+	timer := a.options.Clock.AfterFunc(delay, func() { close(due) })
 	a.group.Go(func() {
-		due := make(chan struct{})
-		timer := a.options.Clock.AfterFunc(delay, func() { close(due) })
 		select {
 		case <-due:
 			do(a.closing)

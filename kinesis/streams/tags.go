@@ -16,23 +16,29 @@ const (
 	tagsPage = 50
 )
 
-// mergeTags puts more tags to those that a resource has.
-func mergeTags(tags *map[string]string, more map[string]string) error {
+// mergeTags puts more tags to those of a resource, which AWS calls that in its text.
+func mergeTags(tags *map[string]string, more map[string]string, resource string) error {
 	merged := maps.Clone(*tags)
 	if merged == nil {
 		merged = make(map[string]string, len(more))
 	}
 	for key, value := range more {
 		if strings.HasPrefix(strings.ToLower(key), "aws:") {
-			return invalidArgument("Tag keys that begin with aws: are reserved: %s", key)
+			return invalidArgument("Failed to add tags to %s because keys that begin with aws: are reserved: %s", resource, key)
 		}
 		merged[key] = value
 	}
 	if len(merged) > tagsMax {
-		return invalidArgument("A resource has at most %d tags.", tagsMax)
+		kind, _, _ := strings.Cut(resource, " ")
+		return invalidArgument("Failed to add tags to %s because a given %s cannot have more than %d tags associated with it.", resource, kind, tagsMax)
 	}
 	*tags = merged
 	return nil
+}
+
+// called is how AWS's texts call a resource.
+func (a *API) called(kind, name string) string {
+	return kind + " " + name + " under account " + a.options.Account
 }
 
 func removeTags(tags *map[string]string, keys []string) {
@@ -60,7 +66,7 @@ func (a *API) addTagsToStream(ctx context.Context, c *kinesis.Call, in *AddTagsT
 	if err != nil {
 		return nil, err
 	}
-	return nil, a.change(ctx, t, func(s *settings) error { return mergeTags(&s.Tags, in.Tags) })
+	return nil, a.change(ctx, t, func(s *settings) error { return mergeTags(&s.Tags, in.Tags, a.called("stream", t.Name())) })
 }
 
 func (a *API) removeTagsFromStream(ctx context.Context, c *kinesis.Call, in *RemoveTagsFromStreamInput) (*Empty, error) {
@@ -88,28 +94,28 @@ func (a *API) listTagsForStream(ctx context.Context, c *kinesis.Call, in *ListTa
 }
 
 func (a *API) tagResource(ctx context.Context, c *kinesis.Call, in *TagResourceInput) (*Empty, error) {
-	return nil, a.changeTags(ctx, c, in.ResourceARN, func(tags *map[string]string) error { return mergeTags(tags, in.Tags) })
+	return nil, a.changeTags(ctx, c, in.ResourceARN, func(tags *map[string]string, of string) error { return mergeTags(tags, in.Tags, of) })
 }
 
 func (a *API) untagResource(ctx context.Context, c *kinesis.Call, in *UntagResourceInput) (*Empty, error) {
-	return nil, a.changeTags(ctx, c, in.ResourceARN, func(tags *map[string]string) error {
+	return nil, a.changeTags(ctx, c, in.ResourceARN, func(tags *map[string]string, _ string) error {
 		removeTags(tags, in.TagKeys)
 		return nil
 	})
 }
 
 // changeTags changes the tags of a stream, a consumer or a channel.
-func (a *API) changeTags(ctx context.Context, c *kinesis.Call, arn string, do func(*map[string]string) error) error {
+func (a *API) changeTags(ctx context.Context, c *kinesis.Call, arn string, do func(tags *map[string]string, of string) error) error {
 	found, err := a.usableResource(ctx, c, arn)
 	switch {
 	case err != nil:
 		return err
 	case found.channel != nil:
-		return a.changeChannel(found.channel.Name, func(ch *channel) error { return do(&ch.Tags) })
+		return a.changeChannel(found.channel.Name, func(ch *channel) error { return do(&ch.Tags, a.called("channel", ch.Name)) })
 	case found.consumer != nil:
-		return a.changeConsumer(found.target, found.consumer.Name, func(k *consumer) error { return do(&k.Tags) })
+		return a.changeConsumer(found.target, found.consumer.Name, func(k *consumer) error { return do(&k.Tags, a.called("consumer", k.Name)) })
 	default:
-		return a.change(ctx, found.target, func(s *settings) error { return do(&s.Tags) })
+		return a.change(ctx, found.target, func(s *settings) error { return do(&s.Tags, a.called("stream", found.Name())) })
 	}
 }
 
