@@ -16,6 +16,9 @@ const (
 	channelsMax        = 50
 	// commitmentLife is how long AWS binds who commits to a throughput.
 	commitmentLife = 24 * time.Hour
+
+	commitmentEnabled  = "ENABLED"
+	commitmentDisabled = "DISABLED"
 )
 
 // account is the settings of the account, a document of the store.
@@ -66,7 +69,7 @@ func (a *API) describeAccountSettings(ctx context.Context, c *kinesis.Call, _ *D
 		return nil, err
 	}
 	settings, err := a.accountSettings()
-	return &DescribeAccountSettingsOutput{MinimumThroughputBillingCommitment: settings.shown()}, err
+	return &DescribeAccountSettingsOutput{MinimumThroughputBillingCommitment: settings.shown(a.options.Clock.Now())}, err
 }
 
 func (a *API) updateAccountSettings(ctx context.Context, c *kinesis.Call, in *UpdateAccountSettingsInput) (*UpdateAccountSettingsOutput, error) {
@@ -79,25 +82,41 @@ func (a *API) updateAccountSettings(ctx context.Context, c *kinesis.Call, in *Up
 	if err != nil {
 		return nil, err
 	}
-	wanted, now := in.MinimumThroughputBillingCommitment.Status, a.options.Clock.Now().UnixNano()
-	switch {
-	case wanted == settings.Commitment:
-	case wanted == "ENABLED":
-		settings = account{Commitment: wanted, Started: now}
-	default:
-		settings.Commitment, settings.Ended = wanted, now
-	}
+	now := a.options.Clock.Now()
+	settings = settings.with(in.MinimumThroughputBillingCommitment.Status, now)
 	value, err := json.Marshal(settings)
 	if err == nil {
 		err = a.store.Documents().Put(accountKey, value)
 	}
-	return &UpdateAccountSettingsOutput{MinimumThroughputBillingCommitment: settings.shown()}, err
+	return &UpdateAccountSettingsOutput{MinimumThroughputBillingCommitment: settings.shown(now)}, err
 }
 
-func (s account) shown() *MinimumThroughputBillingCommitmentOutput {
-	out := &MinimumThroughputBillingCommitmentOutput{Status: s.Commitment}
-	if s.Commitment == "" {
-		out.Status = "DISABLED"
+// with returns the settings after a change to ENABLED or DISABLED. A commitment that is ended before
+// it may be goes on until then.
+func (s account) with(wanted string, now time.Time) account {
+	switch {
+	case wanted == commitmentDisabled && s.Commitment == commitmentEnabled:
+		s.Commitment, s.Ended = commitmentDisabled, max(now.UnixNano(), s.Started+int64(commitmentLife))
+	case wanted == commitmentEnabled && s.committed(now):
+		s.Commitment, s.Ended = commitmentEnabled, 0
+	case wanted == commitmentEnabled:
+		s = account{Commitment: commitmentEnabled, Started: now.UnixNano()}
+	}
+	return s
+}
+
+// committed reports whether a commitment is in force.
+func (s account) committed(now time.Time) bool {
+	return s.Commitment == commitmentEnabled || now.UnixNano() < s.Ended
+}
+
+func (s account) shown(now time.Time) *MinimumThroughputBillingCommitmentOutput {
+	out := &MinimumThroughputBillingCommitmentOutput{Status: commitmentDisabled}
+	switch {
+	case s.Commitment == commitmentEnabled:
+		out.Status = commitmentEnabled
+	case s.committed(now):
+		out.Status = "ENABLED_UNTIL_EARLIEST_ALLOWED_END"
 	}
 	if s.Started != 0 {
 		started := time.Unix(0, s.Started)

@@ -154,7 +154,7 @@ func (a *API) registerConsumer(ctx context.Context, c *kinesis.Call, in *Registe
 
 // consumersMax is how many consumers a stream may have: more with a commitment to a throughput.
 func (a *API) consumersMax() int {
-	if s, err := a.accountSettings(); err == nil && s.Commitment == "ENABLED" {
+	if s, err := a.accountSettings(); err == nil && s.committed(a.options.Clock.Now()) {
 		return consumersAdvantageMax
 	}
 	return consumersMax

@@ -303,3 +303,10 @@ func (f *fixture) refused(err error, code, message string) {
 		f.t.Errorf("%s has status %d instead of %d", code, response.HTTPStatusCode(), want)
 	}
 }
+
+// waiting returns how many timers there are.
+func (c *handClock) waiting() int {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return len(c.pending)
+}
