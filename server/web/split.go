@@ -11,8 +11,8 @@ import (
 const (
 	// recordHandshake is the first byte of a TLS connection.
 	recordHandshake = 22
-	// firstByteMax is how long a client may take to send its first byte, as long as it may for
-	// a whole header.
+	// firstByteMax is how long a client may take to send its first byte and for the handshake,
+	// as long as it may for a whole header.
 	firstByteMax = headerTimeout
 	// undecidedMax is how many connections may be waited for at once. Those that come then wait
 	// in the kernel.
@@ -23,8 +23,10 @@ const (
 	acceptPauseMax   = time.Second
 )
 
-// split yields the connections of a listener: as a [*tls.Conn] if they begin with a TLS handshake,
-// and as they are otherwise. http.Server tells them apart.
+// split yields the connections of a listener: as they are, as a [*tls.Conn] if a TLS handshake
+// agreed on a protocol, and as a plain connection over TLS if it did not. http.Server tells
+// them apart, and asks plain ones by their first bytes whether they speak HTTP/2: the SDK for
+// Java does, over TLS without naming it in the handshake.
 type split struct {
 	net.Listener
 	config    *tls.Config
@@ -78,7 +80,7 @@ func (s *split) accept() {
 	}
 }
 
-// decide waits for the first byte of a connection.
+// decide waits for the first byte of a connection, and for its handshake if it has one.
 func (s *split) decide(c net.Conn) {
 	// Close ends the waiting too: it takes the connection away.
 	done := make(chan struct{})
@@ -86,24 +88,43 @@ func (s *split) decide(c net.Conn) {
 	s.group.Go(func() {
 		select {
 		case <-s.closed:
-			_ = c.SetReadDeadline(time.Unix(1, 0))
+			_ = c.SetDeadline(time.Unix(1, 0))
 		case <-done:
 		}
 	})
 	p := &peeked{Conn: c}
-	if c.SetReadDeadline(time.Now().Add(firstByteMax)) != nil || p.peek() != nil || c.SetReadDeadline(time.Time{}) != nil {
+	if c.SetDeadline(time.Now().Add(firstByteMax)) != nil || p.peek() != nil {
 		_ = c.Close() // it never was a client
 		return
 	}
 	var found net.Conn = p
 	if p.first[0] == recordHandshake {
-		found = tls.Server(p, s.config)
+		var err error
+		if found, err = handshake(tls.Server(p, s.config)); err != nil {
+			_ = c.Close() // as above
+			return
+		}
+	}
+	if c.SetDeadline(time.Time{}) != nil {
+		_ = c.Close()
+		return
 	}
 	select {
 	case s.ready <- found:
 	case <-s.closed:
 		_ = c.Close() // nobody serves it
 	}
+}
+
+// handshake does it. A connection without a protocol does not show that it is over TLS.
+func handshake(c *tls.Conn) (net.Conn, error) {
+	if err := c.Handshake(); err != nil {
+		return nil, err
+	}
+	if c.ConnectionState().NegotiatedProtocol == "" {
+		return struct{ net.Conn }{c}, nil
+	}
+	return c, nil
 }
 
 // Accept returns the next connection that has said what it is.
