@@ -90,8 +90,14 @@ func (c *Check) begin(r *http.Request) error {
 	return c.verify(c.payload)
 }
 
-// Body finishes the check of a request with this body, as it came over the wire.
-func (c *Check) Body(body []byte) (Identity, error) { return c.Finish(sha256.Sum256(body)) }
+// Body finishes the check of a request with this body, as it came over the wire. The
+// body is hashed only if the signature says something of it.
+func (c *Check) Body(body []byte) (Identity, error) {
+	if c.cover == coversNothing {
+		return c.Unread()
+	}
+	return c.Finish(sha256.Sum256(body))
+}
 
 // Finish finishes the check of a request whose body has this hash, and returns who
 // sent it. The error is an [*Error].
