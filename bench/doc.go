@@ -15,6 +15,7 @@
 //	capacity   the highest rate that keeps a bound, by search
 //	gate       two revisions in turns: has something become slower?
 //	history    what was measured of each revision, and where it changed
+//	requests   a client of the Kinesis API as thin as can be, for ours and others
 //	ours       Millrace as a target: the log, the engine, a server
 //	versus     interleaved runs of us and the peers
 //	report     tables, charts, HTML, Markdown, PNG

@@ -35,7 +35,10 @@ func TestMeasured(t *testing.T) {
 			if got.Latency.Count != 100 || got.Records == 0 || got.EndToEnd.Count != 2*got.Records || got.EndToEnd.Min <= 0 || got.Latency.Min <= 0 {
 				t.Errorf("%d acknowledged, %d delivered: %v", got.Records, got.EndToEnd.Count, got.Values)
 			}
-			if c.on.About().Kind == "broker" {
+			if name == "kinesis" || name == "cbor" {
+				checkPrepared(t, c)
+			}
+			if name == "native" {
 				got = measure(t, "producersPerTopic: 1, asynchronous: true, subscriptionsPerTopic: 1, durability: interval, warmupDuration: 20ms, testDuration: 200ms", c)
 				if got.Records == 0 || got.EndToEnd.Count != got.Records || got.Values["server_memory_bytes"] <= 0 {
 					t.Errorf("%d acknowledged, %d delivered: %v", got.Records, got.EndToEnd.Count, got.Values)
@@ -64,5 +67,18 @@ func TestMeasured(t *testing.T) {
 				t.Errorf("got %v", got.Values)
 			}
 		})
+	}
+}
+
+// checkPrepared measures with requests that are made beforehand.
+func checkPrepared(t *testing.T, c ready) {
+	t.Helper()
+	got := measure(t, "partitionsPerTopic: 2, producersPerTopic: 3, batchSize: 20, prepared: true, durability: group, testDuration: 200ms", c)
+	if got.Records == 0 || got.Records != 20*got.Latency.Count || got.Values["server_cpu_ns_per_record"] <= 0 {
+		t.Errorf("%d records, %d operations: %v", got.Records, got.Latency.Count, got.Values)
+	}
+	got = measure(t, "partitionsPerTopic: 2, catchUpReaders: 3, backlog: 1MiB, prepared: true, durability: group, testDuration: 200ms", c)
+	if got.Records == 0 || got.Bytes != 1024*got.Records || got.Values["server_cpu_ns_per_record"] <= 0 || got.Values["scan_records_per_second"] <= 0 {
+		t.Errorf("%d records, %d bytes: %v", got.Records, got.Bytes, got.Values)
 	}
 }

@@ -53,7 +53,7 @@ func checkMeasure(t *testing.T, set string, m *Measure, seen map[string]bool) {
 	}
 	seen["scenario "+m.Scenario.Name] = true
 	if m.Rounds < 1 || len(m.Durabilities) == 0 || len(m.Figures) == 0 || m.Alone && m.Variants != nil ||
-		m.Kind != "log" && m.Kind != "broker" && (m.Kind != "engine" || !m.own()) {
+		m.Kind != "log" && m.Kind != "broker" && m.Kind != kindKinesis && (m.Kind != "engine" || !m.own()) {
 		t.Errorf("%s: got %+v", set, m)
 	}
 	for _, s := range scenarios {
@@ -176,7 +176,7 @@ func TestSetOf(t *testing.T) {
 	if s, err := SetOf("engine"); err != nil || s.Name != "engine" {
 		t.Errorf("got %v, %v", s.Name, err)
 	}
-	if _, err := SetOf("chairs"); err == nil || !strings.Contains(err.Error(), "peers, engine") {
+	if _, err := SetOf("chairs"); err == nil || !strings.Contains(err.Error(), "peers, engine, kinesis") {
 		t.Errorf("got %v", err)
 	}
 }

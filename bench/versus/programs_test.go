@@ -85,6 +85,9 @@ func TestBuild(t *testing.T) {
 	if got := found[0]; got.Name != "about" || got.Notes != filepath.Join(root, ".cache", "peers") || got.Program.Path != programs[0].Path {
 		t.Errorf("got %+v", got)
 	}
+	if programs, skipped, err = Build(t.Context(), root, &said, "good"); err != nil || len(programs) != 1 || len(skipped) != 0 {
+		t.Errorf("got %v, %v, %v", programs, skipped, err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, _, err := Build(ctx, root, &said); !errors.Is(err, context.Canceled) {
