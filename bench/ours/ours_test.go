@@ -262,7 +262,7 @@ func TestSend(t *testing.T) {
 		}
 		if sender, ok := session.(target.Sender); ok {
 			sendAll(t, session, sender)
-		} else if c.on.About().Kind == "broker" {
+		} else if name == "native" {
 			t.Errorf("%s cannot send", name)
 		}
 		if err := session.Close(); err != nil {

@@ -17,8 +17,8 @@ const (
 )
 
 // Scan implements target.Scanner. Its end is where all records were seen that this
-// session knew to be in the shard when it began; where it wrote none, where an
-// answer has none.
+// session knew to be in the shard when it began; where it wrote none, or a session
+// before it did, where an answer has none.
 func (s *Session) Scan(ctx context.Context, shard int, visit func(record []byte)) error {
 	if err := s.check(shard); err != nil {
 		return err
@@ -69,15 +69,18 @@ type pass struct {
 	from     *shard
 	look     func(document []byte) (block, error) // says what is in an answer
 	iterator string
-	wanted   int64
+	wanted   int64 // 0 if it is not known
 	seen     int64
 	empty    int // answers without records, in a row
 	over     bool
 }
 
 func (s *Session) pass(shard int, look func([]byte) (block, error)) *pass {
-	from := &s.shards[shard]
-	return &pass{session: s, from: from, look: look, wanted: from.acknowledged.Load()}
+	p := &pass{session: s, from: &s.shards[shard], look: look}
+	if s.counted {
+		p.wanted = p.from.acknowledged.Load()
+	}
+	return p
 }
 
 // read makes the next request.

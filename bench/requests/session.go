@@ -19,6 +19,9 @@ type Session struct {
 	pool     pool
 	encoding encoding
 	shards   []shard
+	// counted says that all records of the shards were written by this session, so
+	// that their count is known.
+	counted bool
 	// consumers numbers those that were registered.
 	consumers atomic.Int64
 	closed    atomic.Bool
@@ -35,13 +38,13 @@ type shard struct {
 
 // Open makes the stream called name on the server that listens to address,
 // "127.0.0.1:4567", and waits until it is active; unless there is one already, as
-// existing says. Of c it uses Shards and Options.
+// existing says. Of c it uses Shards, Reopen and Options.
 func Open(ctx context.Context, address, name string, existing bool, c target.Config) (*Session, error) {
 	chosen, err := readOptions(c.Options)
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{pool: pool{address: address, stream: name}, encoding: chosen}
+	s := &Session{pool: pool{address: address, stream: name}, encoding: chosen, counted: !c.Reopen}
 	shards := max(c.Shards, 1)
 	if !existing {
 		err = s.create(ctx, shards)
