@@ -33,7 +33,7 @@ const (
 	kinesisShards = 4
 	// kinesisConnections is enough for every server to have the next request at
 	// hand when it is done with one.
-	kinesisConnections = 8
+	kinesisConnections = 4
 	kinesisBatch       = 500
 	kinesisRate        = 1_000
 	// subscribeBatch is records in a request of those that are pushed to a
@@ -48,12 +48,12 @@ func KinesisMeasures(e Effort) []Measure {
 	base := baseOf(e)
 	base.PartitionsPerTopic, base.Prepared = kinesisShards, true
 	base.Options = map[string]string{requests.ClientOption: requests.Thin}
-	put := named(base, "PutRecords, 500 x 1 KiB", "Eight connections, four shards. Closed loop.")
+	put := named(base, "PutRecords, 500 x 1 KiB", "Four connections, four shards. Closed loop.")
 	put.ProducersPerTopic, put.BatchSize = kinesisConnections, kinesisBatch
 	get := named(base, "GetRecords, 500 x 1 KiB", "Four connections, each reads one of four shards again and again. Closed loop.")
 	get.Backlog, get.CatchUpReaders = scenario.Size(e.BrokerBacklog), kinesisShards
-	one := named(base, "PutRecord at 1 k/s, 1 KiB", "Planned, 64 connections: latency from the planned time.")
-	one.ProducersPerTopic, one.ProducerRate = 64, kinesisRate
+	one := named(base, "PutRecord at 1 k/s, 1 KiB", "Planned, one shard, which takes no more by AWS's limits; 64 connections: latency from the planned time.")
+	one.PartitionsPerTopic, one.ProducersPerTopic, one.ProducerRate = 1, 64, kinesisRate
 	push := named(base, "SubscribeToShard at 10 k/s", "PutRecords of 10 at planned times, one shard, one subscription: from the planned time to delivery.")
 	push.PartitionsPerTopic, push.Prepared, push.SubscriptionsPerTopic = 1, false, 1
 	push.ProducersPerTopic, push.BatchSize, push.ProducerRate = kinesisConnections, subscribeBatch, steadyRate
@@ -82,10 +82,10 @@ func perRecordCPU(name string) Figure {
 
 // quickKinesis is the effort of --quick for the set.
 func quickKinesis() Effort {
-	return Effort{Rounds: 3, LongRounds: 3, Warmup: 500 * time.Millisecond, Test: 2 * time.Second, BrokerBacklog: 8 << 20, Patience: time.Minute}
+	return Effort{Rounds: 3, LongRounds: 3, Warmup: 500 * time.Millisecond, Test: 3 * time.Second, BrokerBacklog: 8 << 20, Patience: time.Minute}
 }
 
 // thoroughKinesis is the effort without --quick.
 func thoroughKinesis() Effort {
-	return Effort{Rounds: 9, LongRounds: 9, Warmup: time.Second, Test: 4 * time.Second, BrokerBacklog: 8 << 20, Patience: 2 * time.Minute}
+	return Effort{Rounds: 7, LongRounds: 7, Warmup: time.Second, Test: 10 * time.Second, BrokerBacklog: 8 << 20, Patience: 2 * time.Minute}
 }
