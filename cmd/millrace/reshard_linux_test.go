@@ -88,6 +88,7 @@ type reshardWorld struct {
 	process       *killtest.Process
 	address       atomic.Pointer[string] // nil while no server runs
 	reshards      atomic.Int64
+	lastLog       atomic.Pointer[string] // of the server that was killed last
 }
 
 func newReshardWorld(t *testing.T, binary, dir string, random *rand.Rand) *reshardWorld {
@@ -261,7 +262,10 @@ func (r *round) kill() {
 	r.once.Do(func() {
 		close(r.over)
 		r.world.address.Store(nil)
-		r.killed <- r.world.process.Kill()
+		err := r.world.process.Kill()
+		log := r.world.process.Log()
+		r.world.lastLog.Store(&log)
+		r.killed <- err
 	})
 }
 

@@ -65,7 +65,11 @@ func (w *reshardWorld) unexpected(ctx context.Context, err error) {
 	var answer *awshttp.ResponseError
 	var inUse *types.ResourceInUseException
 	if ctx.Err() == nil && errors.As(err, &answer) && answer.HTTPStatusCode() >= 400 && !errors.As(err, &inUse) {
-		w.t.Errorf("%v\n%s", err, w.process.Log())
+		before := "none"
+		if log := w.lastLog.Load(); log != nil {
+			before = *log
+		}
+		w.t.Errorf("%v\nthe log of the server:\n%s\nof the one before:\n%s", err, w.process.Log(), before)
 	}
 }
 
