@@ -82,7 +82,11 @@ func (s *split) accept() {
 
 // decide waits for the first byte of a connection, and for its handshake if it has one.
 func (s *split) decide(c net.Conn) {
-	// Close ends the waiting too: it takes the connection away.
+	if c.SetDeadline(time.Now().Add(firstByteMax)) != nil {
+		_ = c.Close() // it is gone already
+		return
+	}
+	// Close ends the waiting too, by a deadline of its own that must be the later word.
 	done := make(chan struct{})
 	defer close(done)
 	s.group.Go(func() {
@@ -93,7 +97,7 @@ func (s *split) decide(c net.Conn) {
 		}
 	})
 	p := &peeked{Conn: c}
-	if c.SetDeadline(time.Now().Add(firstByteMax)) != nil || p.peek() != nil {
+	if p.peek() != nil {
 		_ = c.Close() // it never was a client
 		return
 	}
