@@ -29,7 +29,7 @@
 //	settings.go    the document of a stream
 //	target.go      names and ARNs
 //	token.go       sealed positions
-//	create.go describe.go listing.go shards.go reshard.go change.go account.go
+//	create.go describe.go listing.go reshard.go change.go account.go
 //	               streams and shards
 //	tags.go policy.go consumer.go channel.go
 //	               what belongs to them

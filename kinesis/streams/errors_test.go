@@ -310,7 +310,7 @@ var provocations = []provocation{
 		code: "ResourceInUseException", not: allBut("SubscribeToShard"),
 		message: "Another active subscription exists for this consumer: " + account + ":provisioned:reader",
 		do: func(w *world, operation string) error {
-			out, err := w.client.SubscribeToShard(w.t.Context(), &awskinesis.SubscribeToShardInput{
+			out, err := w.newClient().SubscribeToShard(w.t.Context(), &awskinesis.SubscribeToShardInput{
 				ConsumerARN: w.of(operation).consumer, ShardId: aws.String(shard0), StartingPosition: &types.StartingPosition{Type: types.ShardIteratorTypeLatest},
 			})
 			w.must(err)

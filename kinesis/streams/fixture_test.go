@@ -167,7 +167,13 @@ func (f *fixture) start() {
 	// begins before its transport has seen the end of the request's body.
 	f.transport = &http.Transport{Protocols: new(http.Protocols)}
 	f.transport.Protocols.SetUnencryptedHTTP2(true)
-	f.client = awskinesis.New(awskinesis.Options{
+	f.client = f.newClient()
+}
+
+// newClient returns a client. Each subscription needs one of its own: those of one client share memory
+// that they write to.
+func (f *fixture) newClient() *awskinesis.Client {
+	return awskinesis.New(awskinesis.Options{
 		Region: region, BaseEndpoint: &f.server.URL, HTTPClient: &http.Client{Transport: f.transport}, Retryer: aws.NopRetryer{},
 		Credentials: credentials.NewStaticCredentialsProvider("AKID", "secret", ""),
 	})

@@ -18,7 +18,7 @@ import (
 // documents is how often a property is tried.
 func documents() int {
 	if testing.Short() {
-		return 2_000
+		return 1_000
 	}
 	return 10_000
 }

@@ -25,7 +25,7 @@ type subscription struct {
 }
 
 func (f *fixture) trySubscribe(consumer *string, shard string, at types.StartingPosition) (*subscription, error) {
-	out, err := f.client.SubscribeToShard(f.t.Context(), &awskinesis.SubscribeToShardInput{ConsumerARN: consumer, ShardId: &shard, StartingPosition: &at})
+	out, err := f.newClient().SubscribeToShard(f.t.Context(), &awskinesis.SubscribeToShardInput{ConsumerARN: consumer, ShardId: &shard, StartingPosition: &at})
 	if err != nil {
 		return nil, err
 	}
