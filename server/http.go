@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -86,9 +87,14 @@ func (s *Server) front(api *streams.API, open bool) (http.Handler, *metric.Reque
 	return front, requests, nil
 }
 
-// observe counts a request, and logs what should not have happened.
+// observe counts a request, and logs what should not have happened, and every request for whoever
+// looks for the reason of something.
 func (s *Server) observe(requests *metric.Requests, o kinesis.Observation) {
 	requests.Count(metric.Request{Operation: o.Operation, Status: o.Status, Took: o.Took, RequestBytes: o.RequestBytes, AnswerBytes: o.AnswerBytes})
+	if s.config.Logger.Enabled(context.Background(), slog.LevelDebug) {
+		s.config.Logger.Debug("request", "service", o.Service, "operation", o.Operation, "status", o.Status, "code", o.Code,
+			"dur", o.Took, "bytes", o.RequestBytes, "request", o.RequestID)
+	}
 	if o.Status >= http.StatusInternalServerError {
 		s.config.Logger.Error("request failed", "operation", o.Operation, "request", o.RequestID, "code", o.Code, "err", o.Err)
 	}
