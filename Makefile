@@ -39,13 +39,15 @@ deps: ## fetch pinned modules and build the tools that the tests need
 	@go mod download
 	@echo "gofumpt and staticcheck (tools/go.mod), into $(TOOLS)"
 	@go build -modfile=tools/go.mod -o $(TOOLS)/ mvdan.cc/gofumpt honnef.co/go/tools/cmd/staticcheck
+	@echo "clients that others wrote for Kinesis (clients/install), into .cache/clients"
+	@clients/install.sh
 
 .PHONY: build
 build: ## build bin/millrace
 	CGO_ENABLED=0 GOFLAGS=-mod=readonly go build -trimpath -o bin/millrace ./cmd/millrace
 
 .PHONY: test
-test: deps check test-unit test-race test-fuzz test-examples test-adapters test-peers test-powercut test-models test-bench ## everything a change must pass
+test: deps check test-unit test-race test-fuzz test-examples test-adapters test-peers test-powercut test-models test-clients test-bench ## everything a change must pass
 	@echo "all passed"
 
 .PHONY: check
@@ -98,6 +100,12 @@ test-peers: deps ## vet and test the modules of the peers and of the S3 server; 
 		$(STEP) "$$dir: go vet" go -C "$$dir" vet ./...; \
 		$(STEP) "$$dir: go test" tools/test.sh -C "$$dir" -timeout 5m ./...; \
 	done
+
+.PHONY: test-clients
+test-clients: deps ## run the CLI, SDKs, producers and connectors of others; those that are not installed are skipped
+	@$(STEP) "clients: go mod tidy -diff" go -C clients mod tidy -diff
+	@$(STEP) "clients: go vet" go -C clients vet ./...
+	@$(STEP) "clients: go test" tools/test.sh -C clients -count=1 -timeout 15m ./...
 
 .PHONY: test-powercut
 test-powercut: ## cut the power of a FUSE disk under real processes; fail and delay its syncs; soak for a moment

@@ -56,6 +56,7 @@ func TestProducerLibrary(t *testing.T) {
 	if stored := strings.Count(m.command(t, "", "get", "kpl", "--raw", "--format", "%s"), "\n"); stored == 0 || stored > records/10 {
 		t.Errorf("%d records were stored as %d: they were not aggregated", records, stored)
 	}
+	m.observe(t, &report)
 	check(t, "java-kpl", report)
 }
 
@@ -81,5 +82,6 @@ func TestFlink(t *testing.T) {
 	if want := counted(input.String()); !maps.Equal(got, want) {
 		t.Errorf("%d different records were written back, want %d", len(got), len(want))
 	}
+	m.observe(t, &report)
 	check(t, "java-flink", report)
 }

@@ -62,8 +62,8 @@ func ParseReport(output []byte) (Report, error) {
 	if err := lines.Err(); err != nil {
 		return r, fmt.Errorf("clients: read a report: %w", err)
 	}
-	if r.Client == "" || len(r.Ways) != 1 || len(r.Operations) == 0 {
-		return r, fmt.Errorf("clients: a report of client %q ends early: %d ways, %d operations", r.Client, len(r.Ways), len(r.Operations))
+	if r.Client == "" || len(r.Ways) != 1 {
+		return r, fmt.Errorf("clients: a report of client %q ends early: it has %d ways", r.Client, len(r.Ways))
 	}
 	return r, nil
 }

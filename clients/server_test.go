@@ -1,7 +1,9 @@
 package clients
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -54,6 +56,8 @@ type millrace struct {
 	certificate string // its file
 	key         access.Key
 	secret      string
+	log         string // the file that it writes its log to
+	stop        func() // may be called again
 }
 
 // start starts a server that verifies signatures by one access key. It is stopped at the end of
@@ -80,19 +84,24 @@ func startWith(t *testing.T, flags ...string) *millrace {
 	data := t.TempDir()
 	m := &millrace{binary: binary, certificate: filepath.Join(data, "tls", "certificate.pem")}
 	m.key, m.secret = createKey(t, data)
-	server, err := process.Start(t.Context(), process.Command{Path: binary, Args: append([]string{
+	m.log = filepath.Join(t.TempDir(), "log")
+	server, err := process.Start(t.Context(), process.Command{Path: "sh", Args: append([]string{
+		"-c", `exec "$0" "$@" 2>` + m.log, binary,
 		"serve", "--data", data, "--http-address", "127.0.0.1:0", "--native-address", "127.0.0.1:0",
-		"--admin-address", "127.0.0.1:0", "--log-level", "warn", "--output", "jsonl",
+		"--admin-address", "127.0.0.1:0", "--log-level", "debug", "--log-format", "json", "--output", "jsonl",
 	}, flags...)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	m.stop = func() {
 		if err := server.Stop(); err != nil {
-			t.Errorf("the server: %v; it said:\n%s", err, server.Output())
+			t.Errorf("the server: %v", err)
 		}
-		if t.Failed() {
-			t.Logf("the server said:\n%s", server.Output())
+	}
+	t.Cleanup(func() {
+		m.stop()
+		if log, err := os.ReadFile(m.log); t.Failed() {
+			t.Logf("the server said (%v):\n%s", err, last(log))
 		}
 	})
 	err = server.Ready(t.Context(), startMax, func(context.Context) error { return m.findAddresses(server.Output()) })
@@ -110,6 +119,31 @@ func (m *millrace) findAddresses(output string) error {
 		}
 	}
 	return errors.New("the server has not printed its addresses yet")
+}
+
+// observe stops the server and adds to a report what the log of requests shows: programs that use a
+// library which sends requests by itself do not know of them.
+func (m *millrace) observe(t *testing.T, r *Report) {
+	t.Helper()
+	m.stop()
+	content, err := os.ReadFile(m.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(content) {
+		var l struct {
+			Message   string `json:"msg"`
+			Operation string `json:"operation"`
+			Code      string `json:"code"`
+		}
+		if err := json.Unmarshal(line, &l); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		if l.Message != "request" || l.Operation == "" {
+			continue
+		}
+		r.add(l.Operation, l.Code)
+	}
 }
 
 // createKey makes an access key in a data directory that no server has open yet.

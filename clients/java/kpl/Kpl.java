@@ -45,7 +45,6 @@ final class Kpl {
         }
         Report.check(shards.size() == 3, "shards", shards);
         Report.check(stored.size() < records / 10, "records were not aggregated:", stored.size());
-        Report.outcome("PutRecords", null);
         producer.flushSync();
         producer.destroy();
         Report.end("HTTP/1.1, TLS, JSON");
