@@ -128,10 +128,20 @@ func SplitEvenly(n int) []HashRange {
 	return ranges
 }
 
+// twoDigits are 00 to 99: half as many divisions, which depend on each other, as one
+// digit at a time.
+const twoDigits = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849" +
+	"5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899"
+
 // putDigits writes number into destination in decimal, padded with zeros.
 func putDigits(destination []byte, number uint64) {
-	for i := len(destination) - 1; i >= 0; i-- {
-		destination[i] = byte('0' + number%10)
-		number /= 10
+	i := len(destination)
+	for ; i >= 2; i -= 2 {
+		pair := number % 100 * 2
+		number /= 100
+		destination[i-2], destination[i-1] = twoDigits[pair], twoDigits[pair+1]
+	}
+	if i == 1 {
+		destination[0] = byte('0' + number%10)
 	}
 }

@@ -171,7 +171,7 @@ func (b *batch) stage(ctx context.Context, v *view, id record.ShardID, records [
 		return b.members[id], err
 	}
 	for rest = b.members[id]; len(rest) > 0; {
-		count, bytes := 0, 0
+		count, bytes, counted := 0, 0, int64(0)
 		b.chunk = b.chunk[:0]
 		for _, i := range rest {
 			size := protocol.RecordSizeMax(records[i])
@@ -180,9 +180,10 @@ func (b *batch) stage(ctx context.Context, v *view, id record.ShardID, records [
 			}
 			b.chunk = append(b.chunk, records[i])
 			count, bytes = count+1, bytes+size
+			counted += int64(len(records[i].PartitionKey) + len(records[i].Data))
 		}
 		b.payload = protocol.AppendBatch(b.payload[:0], b.chunk, protocol.Producer{})
-		pending, err := to.Stage(ctx, b.payload, count, protocol.Producer{}, record.None)
+		pending, err := to.StageRouted(ctx, b.payload, count, counted, record.None)
 		if err != nil {
 			return rest, err
 		}
