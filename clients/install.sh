@@ -20,24 +20,35 @@ if [ $# -eq 0 ]; then
 	done
 fi
 
-messages=$(mktemp)
-trap 'rm -f "$messages"' EXIT
-for name in "$@"; do
-	folder=$clients/$name
+# install installs one client.
+install() {
+	folder=$clients/$1
 	mkdir -p "$folder"
-	# What a folder was made of is its script and the files that the script reads.
-	wanted=$(sh "$here/install/$name.sh" --version)
+	wanted=$(sh "$here/install/$1.sh" --version)
 	if [ "$(cat "$folder/version" 2>/dev/null)" = "$wanted" ]; then
-		continue
+		return
 	fi
-	echo "$name: installing $wanted"
+	echo "$1: installing $wanted"
 	rm -f "$folder/version" "$folder/reason.txt"
-	if sh "$here/install/$name.sh" "$folder" 2>"$messages" >&2; then
+	if sh "$here/install/$1.sh" "$folder" >"$folder/messages.txt" 2>&1; then
 		echo "$wanted" >"$folder/version"
-		continue
+		return
 	fi
-	cat "$messages" >&2
-	reason=$(sed '/^[[:space:]]*$/d' "$messages" | tail -n 1)
-	echo "${reason:-install/$name.sh failed and did not say why}" >"$folder/reason.txt"
-	echo "$name: skipped: $(cat "$folder/reason.txt")"
+	cat "$folder/messages.txt" >&2
+	reason=$(sed '/^[[:space:]]*$/d' "$folder/messages.txt" | tail -n 1)
+	echo "${reason:-install/$1.sh failed and did not say why}" >"$folder/reason.txt"
+	echo "$1: skipped: $(cat "$folder/reason.txt")"
+}
+
+# They are installed at once, but for those in Java: they share a folder of Maven's, one after another.
+java=
+for name in "$@"; do
+	case $name in
+	java-*) java="$java $name" ;;
+	*) install "$name" & ;;
+	esac
 done
+for name in $java; do
+	install "$name"
+done
+wait
