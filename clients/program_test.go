@@ -27,7 +27,7 @@ const (
 
 // program is how a client is started.
 type program struct {
-	// client is the name of what install/NAME.sh installs.
+	// client is the name of what install/NAME.sh installs; empty: nothing is to be installed.
 	client string
 	// command returns the program and its arguments; folder is where the client is installed.
 	command func(folder string) []string
@@ -61,7 +61,10 @@ func (m *millrace) run(t *testing.T, programs ...program) Report {
 	reports, failures := make([]Report, len(programs)), make([]error, len(programs))
 	var group sync.WaitGroup
 	for i, p := range programs {
-		where := folder(t, p.client)
+		where := ""
+		if p.client != "" {
+			where = folder(t, p.client)
+		}
 		group.Go(func() { reports[i], failures[i] = m.runOne(t, p, where) })
 	}
 	group.Wait()
