@@ -72,4 +72,16 @@
 //
 // A shard whose log cannot be opened answers with that error, and everything
 // else goes on: see [Store.Damage].
+//
+// # File map
+//
+//	store.go       the directory: opening, recovery, look-ups
+//	control.go     creation and deletion
+//	reshard.go     splits and merges
+//	reconfigure.go changes of retention and limits
+//	retention.go   removing what is too old; expire.go closed shards
+//	stream.go      the handle of a stream; view.go what it is at one moment
+//	put.go         appends
+//	catalogue.go   the database; row.go what it says of a stream; documents.go the rest
+//	snapshot.go    the catalogue for a backup
 package stream
