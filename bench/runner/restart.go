@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/millrace-io/millrace/bench/result"
@@ -112,7 +113,7 @@ func readBacklog(ctx context.Context, s *scenario.Scenario, on target.Target, se
 func copyOpen(ctx context.Context, to, from string) error {
 	const attempts = 10
 	for attempt := 1; ; attempt++ {
-		err := os.CopyFS(to, os.DirFS(from))
+		err := os.CopyFS(to, files{os.DirFS(from)})
 		if err == nil || !errors.Is(err, fs.ErrNotExist) || attempt == attempts || ctx.Err() != nil {
 			return err
 		}
@@ -172,4 +173,13 @@ func reopen(ctx context.Context, job Job, on target.Target, dir, name string, ru
 		run.Values[name+"_checked_bytes"] = float64(says.Recovered())
 	}
 	return nil
+}
+
+// files is a folder without what is no file, such as the socket of a server.
+type files struct{ fs.FS }
+
+// ReadDir returns folders and files.
+func (f files) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(f.FS, name)
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool { return !e.IsDir() && !e.Type().IsRegular() }), err
 }
