@@ -24,9 +24,6 @@ NIGHTLY_FULL_LOOPS ?= 1000
 NIGHTLY_POWER_CUTS ?= 1000
 NIGHTLY_SOAK ?= 2h
 
-# The release of botocore whose service models `make models` reads.
-BOTOCORE := 1.44.8
-
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 .PHONY: help
@@ -39,7 +36,7 @@ deps: ## fetch pinned modules and build the tools that the tests need
 	@go mod download
 	@echo "gofumpt and staticcheck (tools/go.mod), into $(TOOLS)"
 	@go build -modfile=tools/go.mod -o $(TOOLS)/ mvdan.cc/gofumpt honnef.co/go/tools/cmd/staticcheck
-	@echo "clients that others wrote for Kinesis (clients/install), into .cache/clients"
+	@echo "clients that others wrote for Kinesis, and AWS's models (clients/install), into .cache/clients"
 	@clients/install.sh
 
 .PHONY: build
@@ -63,7 +60,7 @@ check: deps ## formatting, vet on several systems, staticcheck, tidy modules
 
 .PHONY: test-unit
 test-unit: deps ## go test
-	@$(STEP) "go test" tools/test.sh -timeout 8m ./...
+	@$(STEP) "go test" env PYTHONPATH=$(abspath .cache)/clients/aggregation tools/test.sh -timeout 8m ./...
 
 .PHONY: test-race
 test-race: deps ## go test -race -short (needs a C compiler)
@@ -122,15 +119,15 @@ test-bench: ## twenty seconds of the harness, from planned load to report; asser
 	@$(STEP) "bench smoke" tools/bench_smoke.sh
 
 .PHONY: test-models
-test-models: ## vet and test the generator of AWS's tables; are its files those that it makes?
+test-models: deps ## vet and test the generator of AWS's tables; are its files those that it makes?
 	@$(STEP) "tools/awsmodel: go mod tidy -diff" go -C tools/awsmodel mod tidy -diff
 	@$(STEP) "tools/awsmodel: go vet" go -C tools/awsmodel vet ./...
 	@$(STEP) "tools/awsmodel: go test" tools/test.sh -C tools/awsmodel -timeout 5m ./...
 
 .PHONY: models
 models: ## make the tables and structs of AWS's services again, from botocore on PyPI
-	python3 -m pip download --quiet --no-deps --only-binary :all: --dest .cache botocore==$(BOTOCORE)
-	go -C tools/awsmodel run . -top ../.. -wheel $(abspath .cache)/botocore-$(BOTOCORE)-py3-none-any.whl
+	clients/install.sh models
+	go -C tools/awsmodel run . -top ../.. -wheel $(abspath .cache)/clients/models/botocore-*.whl
 
 .PHONY: lint
 lint: ## golangci-lint; building it takes minutes, so it is not part of `make test`

@@ -3,6 +3,7 @@ package kinesis
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"sync"
 
 	"github.com/millrace-io/millrace/kinesis/wire"
@@ -122,7 +123,7 @@ func (c *Call) answer(status int, document []byte) {
 	c.scratch.output = document[:0]
 	header := c.response.Header()
 	header["Content-Type"] = mediaHeaders[c.Encoding]
-	header.Set("Content-Length", itoa(len(document)))
+	header.Set("Content-Length", strconv.Itoa(len(document)))
 	c.began = true
 	c.response.WriteHeader(status)
 	c.sent += int64(len(document))

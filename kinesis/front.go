@@ -86,7 +86,7 @@ const (
 type Front struct {
 	options  Options
 	services map[string]*Service // by target prefix
-	actions  map[string]*queryAction
+	actions  map[string]*QueryAction
 	bodies   *semaphore.Weighted
 }
 
@@ -104,7 +104,7 @@ func NewFront(o Options, services ...*Service) (*Front, error) {
 			"body bytes max (%d) must be positive and at most bodies bytes max (%d)", o.BodyBytesMax, o.BodiesBytesMax)
 	}
 	f := &Front{
-		options: o, services: make(map[string]*Service), actions: make(map[string]*queryAction),
+		options: o, services: make(map[string]*Service), actions: make(map[string]*QueryAction),
 		bodies: semaphore.NewWeighted(o.BodiesBytesMax),
 	}
 	var errs []error
@@ -306,5 +306,3 @@ func cutLast(s string, separator byte) (before, after string, found bool) {
 	}
 	return s, "", false
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -27,8 +27,6 @@ type QueryAction struct {
 	Serve func(ctx context.Context, who Identity, form url.Values) (any, error)
 }
 
-type queryAction = QueryAction
-
 // HandleQuery has an action served. It must be called before the front is used.
 func (f *Front) HandleQuery(a QueryAction) { f.actions[a.Name+" "+a.Version] = &a }
 

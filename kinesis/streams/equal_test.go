@@ -174,7 +174,7 @@ func tame(random *rand.Rand, in reflect.Value) {
 			field.Elem().SetInt(few)
 		}
 	}
-	// Records that are spread over all shards are numbered for the whole process.
+	// Records that are spread over all shards are numbered in the order in which they come.
 	if field := in.FieldByName("RecordDistributionStrategy"); field.IsValid() && field.String() == "AUTO" {
 		field.SetString("USER_PARTITION_KEY")
 	}

@@ -17,7 +17,8 @@ import (
 
 const getRecordsMax = 10_000
 
-// getCodecs read what the fast way declines, and what SubscribeToShard is given.
+// getCodecs read the few members that GetRecords and SubscribeToShard are given. Their answers are
+// written record by record, without them.
 type getCodecs struct {
 	records   kinesis.Codec[GetRecordsInput, GetRecordsOutput]
 	subscribe kinesis.Codec[SubscribeToShardInput, SubscribeToShardOutput]

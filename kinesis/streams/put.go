@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"sync/atomic"
 
 	"github.com/millrace-io/millrace/failure"
 	"github.com/millrace-io/millrace/kinesis"
@@ -145,9 +144,6 @@ func checkOrdering(t *target, ordering string) error {
 		ordering, t.Name(), t.account)
 }
 
-// spread numbers records that are distributed over the shards whatever their key.
-var spread atomic.Uint64
-
 // golden spreads consecutive numbers evenly over the hash space, wherever shards begin.
 const golden = 0x9e3779b97f4a7c15
 
@@ -158,7 +154,7 @@ func (a *API) prepare(t *target, r *record.Record, number int) error {
 		return validation("1 validation error detected: Value at '%s' failed to satisfy constraint: Member must have length less than or equal to %d", memberPath(number, "data"), most)
 	}
 	if t.settings.Distribution == distributionAuto {
-		r.ExplicitHash = &record.HashKey{Hi: spread.Add(1) * golden}
+		r.ExplicitHash = &record.HashKey{Hi: a.distributed.Add(1) * golden}
 		if r.PartitionKey == "" {
 			r.PartitionKey = r.ExplicitHash.String()
 		}

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace-io/millrace/failure"
@@ -99,6 +100,8 @@ type API struct {
 	service *kinesis.Service
 	puts    putCodecs
 	gets    getCodecs
+	// distributed numbers records that go to any shard, whatever their key.
+	distributed atomic.Uint64
 
 	// changing is held while a stream or something of it is changed, which may take as long as
 	// a reshard does. It is taken before mutex and before the locks of the store.

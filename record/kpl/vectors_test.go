@@ -163,7 +163,7 @@ func TestPythonReadsOurs(t *testing.T) {
 		python = "python3"
 	}
 	if out, err := exec.CommandContext(t.Context(), python, "-c", "import aws_kinesis_agg.deaggregator").CombinedOutput(); err != nil {
-		t.Skipf("%s cannot import aws_kinesis_agg (testdata/vectors.py says how to install it): %v %s", python, err, lastLine(out))
+		t.Skipf("%s cannot import aws_kinesis_agg (make deps installs it where there is pip, and make test names the place): %v %s", python, err, lastLine(out))
 	}
 	var written [][]record.Record
 	var input strings.Builder

@@ -35,11 +35,11 @@ func TestCommittedTable(t *testing.T) {
 	}
 }
 
-// TestWheel makes everything from AWS's models, where `make models` has fetched them.
+// TestWheel makes everything from AWS's models, where `make deps` has fetched them.
 func TestWheel(t *testing.T) {
-	wheels, err := filepath.Glob(filepath.Join(top, ".cache", "botocore-*.whl"))
+	wheels, err := filepath.Glob(filepath.Join(top, ".cache", "clients", "models", "botocore-*.whl"))
 	if err != nil || len(wheels) != 1 {
-		t.Skip("botocore is not in .cache: make models fetches it")
+		t.Skip("botocore is not in .cache/clients/models: make deps fetches it where there is pip")
 	}
 	for _, from := range sources {
 		folder := t.TempDir()
