@@ -72,6 +72,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Streams.Clock == nil {
 		c.Streams.Clock = c.Store.Clock
 	}
+	if c.Streams.StreamShardsMax == 0 {
+		c.Streams.StreamShardsMax = c.Store.ShardsPerStreamMax
+	}
 	if c.Streams.Account == "" {
 		c.Streams.Account = streams.AccountDefault
 	}

@@ -106,6 +106,9 @@ type fixture struct {
 	transport *http.Transport
 	client    *awskinesis.Client
 
+	// shardsMax is how many shards the store lets a stream have; 0 is its default.
+	shardsMax int
+
 	mutex     sync.Mutex
 	authorize func(kinesis.Permission) error
 	observe   func(kinesis.Observation)
@@ -128,7 +131,7 @@ func (f *fixture) start() {
 	f.t.Helper()
 	store, err := stream.Open(f.directory, stream.Options{
 		Options:           wal.Options{FS: f.disk, Backend: wal.BackendHeap, Clock: f.clock},
-		RetentionInterval: -1,
+		RetentionInterval: -1, ShardsPerStreamMax: f.shardsMax,
 	})
 	if err != nil {
 		f.t.Fatal(err)

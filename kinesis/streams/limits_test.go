@@ -204,6 +204,49 @@ func TestChannels(t *testing.T) {
 	f.refused(w(f.client.DescribeChannel(t.Context(), &awskinesis.DescribeChannelInput{ChannelARN: arn})), "ResourceNotFoundException", "Channel a under account "+account+" not found.")
 }
 
+// look has the load looked at: the timer is there again when that is done.
+func (f *fixture) look() {
+	f.t.Helper()
+	f.clock.Advance(10 * time.Second)
+	for deadline := time.Now().Add(patience); f.clock.waiting() == 0; {
+		if time.Now().After(deadline) {
+			f.t.Fatal("nobody looks at the load")
+		}
+		f.shards("demand", nil) // a request, which takes a moment
+	}
+}
+
+// load puts 0.8 MiB a second, seen over ten, into the first shard of each stream.
+func (f *fixture) load(names ...string) {
+	f.t.Helper()
+	for range 8 {
+		for _, name := range names {
+			f.must(w(f.client.PutRecord(f.t.Context(), &awskinesis.PutRecordInput{StreamName: &name, PartitionKey: aws.String("k"), ExplicitHashKey: aws.String("0"), Data: make([]byte, 1<<20-1)})))
+		}
+	}
+}
+
+// TestOnDemandOneFails: a stream that cannot be split any more keeps no other from it.
+func TestOnDemandOneFails(t *testing.T) {
+	f := newFixture(t, func(o *streams.Options) { o.ScaleInterval = 10 * time.Second })
+	f.stop()
+	f.shardsMax = 6 // one split of the four
+	f.start()
+	f.createOnDemand("before")
+	f.createOnDemand("demand")
+	f.look()
+	f.load("before")
+	f.look()
+	f.look() // its new shards are seen for the first time
+	f.load("before", "demand")
+	f.look()
+	for _, name := range []string{"before", "demand"} {
+		if got := len(f.shards(name, &types.ShardFilter{Type: types.ShardFilterTypeAtLatest})); got != 5 {
+			t.Errorf("%s has %d open shards", name, got)
+		}
+	}
+}
+
 // TestOnDemand: a shard that takes much is split, and shards that take nothing for long are merged.
 func TestOnDemand(t *testing.T) {
 	f := newFixture(t, func(o *streams.Options) { o.ScaleInterval = 10 * time.Second })
@@ -212,23 +255,9 @@ func TestOnDemand(t *testing.T) {
 	open := func(name string) int {
 		return len(f.shards(name, &types.ShardFilter{Type: types.ShardFilterTypeAtLatest}))
 	}
-	// look has the load looked at: the timer is there again when that is done.
-	look := func() {
-		t.Helper()
-		f.clock.Advance(10 * time.Second)
-		for deadline := time.Now().Add(patience); f.clock.waiting() == 0; {
-			if time.Now().After(deadline) {
-				t.Fatal("nobody looks at the load")
-			}
-			_ = open("demand") // a request, which takes a moment
-		}
-	}
+	look := f.look
 	look()
-	for range 8 { // 0.8 MiB a second
-		for _, name := range []string{"demand", "orders"} {
-			f.must(w(f.client.PutRecord(t.Context(), &awskinesis.PutRecordInput{StreamName: &name, PartitionKey: aws.String("k"), ExplicitHashKey: aws.String("0"), Data: make([]byte, 1<<20-1)})))
-		}
-	}
+	f.load("demand", "orders")
 	look()
 	if got := open("demand"); got != 5 {
 		t.Errorf("under load there are %d shards", got)

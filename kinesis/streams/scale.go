@@ -40,8 +40,7 @@ func (a *API) startScaling() {
 	seen := make(loads)
 	var look func(context.Context)
 	look = func(ctx context.Context) {
-		// A stream that cannot be changed now is looked at again.
-		_ = a.scaleAll(ctx, seen)
+		seen = a.scaleAll(ctx, seen)
 		if ctx.Err() == nil {
 			a.later(a.options.ScaleInterval, look)
 		}
@@ -49,30 +48,26 @@ func (a *API) startScaling() {
 	a.later(a.options.ScaleInterval, look)
 }
 
-// scaleAll looks at every stream ON_DEMAND and changes one shard of each at most.
-func (a *API) scaleAll(ctx context.Context, seen loads) error {
-	alive := make(map[uint64]bool)
-	err := a.each(func(t *target) error {
-		alive[t.ID()] = true
-		if t.settings.Mode != modeOnDemand || t.settings.statusAt(a.options.Clock.Now()) != statusActive {
-			return nil
+// scaleAll looks at every stream ON_DEMAND and changes one or two shards of each at most. It returns
+// what it has seen.
+func (a *API) scaleAll(ctx context.Context, before loads) loads {
+	seen := make(loads)
+	// What fails is tried again the next time, and keeps no other stream from it.
+	_ = a.each(func(t *target) error {
+		if t.settings.Mode == modeOnDemand {
+			_ = a.scale(ctx, t, before, seen)
 		}
-		return a.scale(ctx, t, seen)
+		return nil
 	})
-	for key := range seen {
-		if !alive[key.stream] {
-			delete(seen, key)
-		}
-	}
-	return err
+	return seen
 }
 
 // scale splits the busiest shard that is too busy, or else merges two neighbours that are quiet.
-func (a *API) scale(ctx context.Context, t *target, seen loads) error {
+func (a *API) scale(ctx context.Context, t *target, before, seen loads) error {
 	open, now, most := openRanges(t.Describe()), a.options.Clock.Now(), shard.KinesisLimits()
 	busiest, share := -1, 1.0/scaleUpPart
 	for i, s := range open {
-		l, known := a.measure(t, s.id, seen, now)
+		l, known := a.measure(t, s.id, before, now)
 		part := max(float64(l.rate.BytesPerSecond)/float64(most.BytesPerSecond), float64(l.rate.RecordsPerSecond)/float64(most.RecordsPerSecond))
 		if known && part > share {
 			busiest, share = i, part
@@ -103,12 +98,12 @@ func (a *API) scale(ctx context.Context, t *target, seen loads) error {
 
 // measure returns what a shard takes a second since it was looked at last; known is false the
 // first time.
-func (a *API) measure(t *target, id record.ShardID, seen loads, now time.Time) (l load, known bool) {
+func (a *API) measure(t *target, id record.ShardID, before loads, now time.Time) (l load, known bool) {
 	of, err := t.Shard(id)
 	if err != nil {
 		return load{}, false
 	}
-	l, known = seen[readShard{t.ID(), id}]
+	l, known = before[readShard{t.ID(), id}]
 	stats := of.Stats().Log
 	if took := now.Sub(l.at).Seconds(); known && took > 0 {
 		l.rate.BytesPerSecond = int64(float64(stats.AppendedBytes-l.bytes) / took)
