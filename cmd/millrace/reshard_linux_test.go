@@ -81,14 +81,17 @@ type reshardWorld struct {
 	random *rand.Rand // of the rounds alone
 	order  *killtest.Order
 	arn    string
-	// plain is a client in clear text, secure one with TLS, and so with HTTP/2. Whatever
-	// server runs answers them.
-	plain, secure *kinesis.Client
-	idle          func() // closes their connections
-	process       *killtest.Process
-	address       atomic.Pointer[string] // nil while no server runs
-	reshards      atomic.Int64
-	lastLog       atomic.Pointer[string] // of the server that was killed last
+	// plain is a client in clear text; secure makes one with TLS, and so with HTTP/2.
+	// Whatever server runs answers them. Each subscription needs a client of its own: the
+	// subscriptions of one share the buffer that events are decoded in (aws/smithy-go
+	// v1.28.8, internal/eventstream.Codec), which the race detector sees.
+	plain    *kinesis.Client
+	secure   func() *kinesis.Client
+	idle     func() // closes their connections
+	process  *killtest.Process
+	address  atomic.Pointer[string] // nil while no server runs
+	reshards atomic.Int64
+	lastLog  atomic.Pointer[string] // of the server that was killed last
 }
 
 func newReshardWorld(t *testing.T, binary, dir string, random *rand.Rand) *reshardWorld {
@@ -109,7 +112,8 @@ func newReshardWorld(t *testing.T, binary, dir string, random *rand.Rand) *resha
 			Retryer:      aws.NopRetryer{}, // what is put again is another record
 		})
 	}
-	w.plain, w.secure = client("http"), client("https")
+	w.plain = client("http")
+	w.secure = func() *kinesis.Client { return client("https") }
 	return w
 }
 

@@ -202,7 +202,7 @@ func (w *reshardWorld) iterator(ctx context.Context, shard string, last *string)
 func (w *reshardWorld) subscribe(ctx context.Context, f *follower, consumer, shard string) (children []string, ok bool) {
 	from := &types.StartingPosition{Type: types.ShardIteratorTypeTrimHorizon}
 	for {
-		out, err := w.secure.SubscribeToShard(ctx, &kinesis.SubscribeToShardInput{ConsumerARN: &consumer, ShardId: &shard, StartingPosition: from})
+		out, err := w.secure().SubscribeToShard(ctx, &kinesis.SubscribeToShardInput{ConsumerARN: &consumer, ShardId: &shard, StartingPosition: from})
 		if err != nil {
 			w.unexpected(ctx, err)
 		} else if ended := w.take(f, shard, out.GetStream(), &from, &children); ended {
