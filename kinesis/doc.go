@@ -10,6 +10,7 @@
 //
 // In this order, each step with AWS's own error:
 //
+//	origin          of a page in a browser, where there is one: Options.Origin permits it
 //	method          POST; OPTIONS with an Origin is answered for browsers
 //	content type    application/x-amz-json-1.1, application/x-amz-cbor-1.1,
 //	                application/x-www-form-urlencoded for the query protocol

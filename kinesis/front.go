@@ -34,6 +34,9 @@ type Options struct {
 	// BodiesBytesMax is the most that all bodies at work take. Those that find no room wait
 	// for it. Default: 512 MiB.
 	BodiesBytesMax int64
+	// Origin says whether a page of an origin, as browsers name it, may call. Those that may
+	// not are answered with 403. Nil: all may, as with AWS.
+	Origin func(origin string) bool
 	// Observe is told of every request that named an operation, once it was answered. It may be
 	// called concurrently, and should return soon. Default: nobody.
 	Observe func(Observation)
@@ -123,6 +126,10 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header["X-Amzn-Requestid"] = []string{id}
 	header["X-Amz-Id-2"] = []string{newExtendedID()}
 	if origin := r.Header.Get("Origin"); origin != "" {
+		if f.options.Origin != nil && !f.options.Origin(origin) {
+			answerXML(w, http.StatusForbidden, "<AccessDeniedException>\n  <Message>Pages of this origin may not call</Message>\n</AccessDeniedException>\n")
+			return
+		}
 		allowOrigin(header, r)
 		if r.Method == http.MethodOptions {
 			w.WriteHeader(http.StatusOK)

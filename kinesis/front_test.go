@@ -202,6 +202,20 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
+// TestOriginRefused: a page that may not call does not reach an operation, in any method.
+func TestOriginRefused(t *testing.T) {
+	e := newEcho(t, kinesis.Options{Origin: func(origin string) bool { return origin == "http://localhost:3000" }})
+	for _, method := range []string{http.MethodPost, http.MethodOptions} {
+		for origin, status := range map[string]int{"http://localhost:3000": http.StatusOK, "https://example.com": http.StatusForbidden} {
+			got := e.ask(method, `{"Text":"a"}`, "Origin", origin, "Content-Type", mediaJSON, "X-Amz-Target", "Echo_20200101.Say")
+			allowed := got.Header.Get("Access-Control-Allow-Origin") != ""
+			if got.StatusCode != status || allowed != (status == http.StatusOK) {
+				t.Errorf("%s from %s: status %d, headers %v", method, origin, got.StatusCode, got.Header)
+			}
+		}
+	}
+}
+
 // TestErrors: how the errors of operations are shown, and what is said of them to the observer.
 func TestErrors(t *testing.T) {
 	e := newEcho(t, kinesis.Options{})

@@ -6,7 +6,11 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
+	"net/url"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/millrace-io/millrace/auth"
@@ -78,13 +82,33 @@ func (s *Server) front(api *streams.API, open bool) (http.Handler, *metric.Reque
 	}
 	var requests *metric.Requests // made once all operations are known, which is before the first request
 	observe := func(o kinesis.Observation) { s.observe(requests, o) }
-	front, err := kinesis.NewFront(kinesis.Options{Authenticate: authenticator{verifier}, Observe: observe}, api.Service())
+	options := kinesis.Options{Authenticate: authenticator{verifier}, Observe: observe}
+	if open {
+		options.Origin = s.isOwnOrigin
+	}
+	front, err := kinesis.NewFront(options, api.Service())
 	if err != nil {
 		return nil, nil, err
 	}
 	companion.Register(front)
 	requests = metric.NewRequests(front.Operations()...)
 	return front, requests, nil
+}
+
+// isOwnOrigin reports whether a page comes from this machine or from a name of the server. Where
+// any key is believed no other page may call: its reader's browser can reach a loopback address,
+// and so could whoever wrote the page, even where a name of theirs leads to that address.
+func (s *Server) isOwnOrigin(origin string) bool {
+	at, err := url.Parse(origin)
+	if err != nil {
+		return false
+	}
+	host := at.Hostname()
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") || slices.Contains(s.config.HostNames, host) {
+		return true
+	}
+	address, err := netip.ParseAddr(host)
+	return err == nil && address.IsLoopback()
 }
 
 // observe counts a request, and logs what should not have happened, and every request for whoever

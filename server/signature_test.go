@@ -281,3 +281,38 @@ func TestEveryAddress(t *testing.T) {
 		t.Errorf("keys after a restart: %+v", keys)
 	}
 }
+
+// Where any key is believed only pages of this machine, and of the server's names, may call: a browser
+// lets every page send requests to loopback addresses.
+func TestOrigins(t *testing.T) {
+	c := config(t)
+	c.HostNames = []string{"streams.example.net"}
+	trusting := start(t, c)
+	verifies, _, _ := verifying(t)
+	ask := func(s *server.Server, origin string) int {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodOptions, "http://"+s.HTTPAddress(), http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Origin", origin)
+		response, _ := send(t, r)
+		return response.StatusCode
+	}
+	for _, own := range []string{
+		"http://localhost:3000", "https://app.localhost", "http://127.0.0.1", "http://127.9.9.9:80", "http://[::1]:8080", "https://streams.example.net",
+	} {
+		if status := ask(trusting, own); status != http.StatusOK {
+			t.Errorf("%s: %d", own, status)
+		}
+	}
+	for _, foreign := range []string{
+		"https://example.com", "null", "http://localhost.example.com", "http://127.0.0.1.example.com", "http://10.0.0.1", "file://", "http://[::1", "http://localhost@example.com",
+	} {
+		if status := ask(trusting, foreign); status != http.StatusForbidden {
+			t.Errorf("%s: %d", foreign, status)
+		}
+		if status := ask(verifies, foreign); status != http.StatusOK {
+			t.Errorf("%s, where signatures are verified: %d", foreign, status)
+		}
+	}
+}
