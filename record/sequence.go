@@ -54,16 +54,7 @@ func (n SequenceNumber) String() string { return string(n.AppendText(nil)) }
 
 // AppendText appends the rendering to destination.
 func (n SequenceNumber) AppendText(destination []byte) []byte {
-	var digits [3 * decimalStepDigits]byte
-	number := n.wide()
-	for end := len(digits); end > 0; end -= decimalStepDigits {
-		var remainder uint64
-		number.high, remainder = bits.Div64(0, number.high, decimalStep)
-		number.middle, remainder = bits.Div64(remainder, number.middle, decimalStep)
-		number.low, remainder = bits.Div64(remainder, number.low, decimalStep)
-		putDigits(digits[end-decimalStepDigits:end], remainder)
-	}
-	return append(destination, digits[len(digits)-sequenceDigits:]...)
+	return new(SequenceText).begin(destination, n)
 }
 
 // Compare orders sequence numbers as their decimal renderings are ordered.
@@ -119,6 +110,14 @@ func (w wide) unpack() SequenceNumber {
 		Index:        w.high<<48 | w.middle>>16,
 		Arrival:      int64(w.middle&0xff<<28 | w.low>>36),
 	}
+}
+
+// cut divides by 10^19 and returns the remainder.
+func (w *wide) cut() (remainder uint64) {
+	w.high, remainder = bits.Div64(0, w.high, decimalStep)
+	w.middle, remainder = bits.Div64(remainder, w.middle, decimalStep)
+	w.low, remainder = bits.Div64(remainder, w.low, decimalStep)
+	return remainder
 }
 
 // appendDigit multiplies by ten and adds; it cannot overflow within 56 digits,

@@ -108,6 +108,15 @@ func (s *Shard) Put(ctx context.Context, records []record.Record, p protocol.Pro
 		}
 		bytes += int64(len(records[i].PartitionKey) + len(records[i].Data))
 	}
+	return s.put(ctx, records, bytes, p)
+}
+
+// PutRouted is Put for who did what [Shard.StageRouted] asks for.
+func (s *Shard) PutRouted(ctx context.Context, records []record.Record, bytes int64) (record.Range, error) {
+	return s.put(ctx, records, bytes, protocol.Producer{})
+}
+
+func (s *Shard) put(ctx context.Context, records []record.Record, bytes int64, p protocol.Producer) (record.Range, error) {
 	repeated, err := s.admit(ctx, len(records), bytes, p)
 	if err != nil || repeated.Range.First > 0 {
 		return repeated.Range, err
@@ -130,23 +139,27 @@ func (s *Shard) Stage(ctx context.Context, payload []byte, count int, p protocol
 	if err != nil {
 		return wal.Pending{}, err
 	}
-	return s.stage(ctx, payload, count, bytes, p, d)
+	return s.stage(ctx, count, bytes, p, func() (wal.Pending, error) { return s.log.Stage(ctx, payload, count, p, d) })
 }
 
-// StageRouted is Stage for who has checked each record (protocol.CheckRecord), found
-// by its hash key that it belongs to this shard, and counted the bytes of keys and
-// data: taking the MD5 of every key again is 4 % of what a server does for a put.
-func (s *Shard) StageRouted(ctx context.Context, payload []byte, count int, bytes int64, d record.Durability) (wal.Pending, error) {
-	return s.stage(ctx, payload, count, bytes, protocol.Producer{}, d)
+// StageRouted is Stage for records that are not encoded, of who has checked each
+// (protocol.CheckRecord), found by its hash key that it belongs to this shard, and
+// counted the bytes of keys and data: taking the MD5 of every key again is 4 % of what a
+// server does for a put.
+func (s *Shard) StageRouted(ctx context.Context, records []record.Record, bytes int64, d record.Durability) (wal.Pending, error) {
+	return s.stage(ctx, len(records), bytes, protocol.Producer{}, func() (wal.Pending, error) {
+		return s.log.StageRecords(ctx, records, protocol.Producer{}, d)
+	})
 }
 
-func (s *Shard) stage(ctx context.Context, payload []byte, count int, bytes int64, p protocol.Producer, d record.Durability) (wal.Pending, error) {
+// stage lets records in and has their log take them.
+func (s *Shard) stage(ctx context.Context, count int, bytes int64, p protocol.Producer, take func() (wal.Pending, error)) (wal.Pending, error) {
 	repeated, err := s.admit(ctx, count, bytes, p)
 	if err != nil || repeated.Range.First > 0 {
 		return repeated, err
 	}
 	defer s.gate.leave()
-	pending, err := s.log.Stage(ctx, payload, count, p, d)
+	pending, err := take()
 	if err != nil {
 		return wal.Pending{}, s.Explain(err)
 	}

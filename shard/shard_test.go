@@ -69,7 +69,13 @@ func TestStagedBatchesKeepTheirOrderAndAreRead(t *testing.T) {
 			var staged []wal.Pending
 			for i := range 10 {
 				batch := []record.Record{{PartitionKey: "k", Data: fmt.Append(nil, i)}}
-				pending, err := s.Stage(ctx, payload(batch), 1, protocol.Producer{}, record.Group)
+				stage := func() (wal.Pending, error) {
+					return s.Stage(ctx, payload(batch), 1, protocol.Producer{}, record.Group)
+				}
+				if i%2 == 1 {
+					stage = func() (wal.Pending, error) { return s.StageRouted(ctx, batch, 2, record.Group) }
+				}
+				pending, err := stage()
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -28,13 +28,9 @@ type Result struct {
 	Err error
 }
 
-const (
-	// chunkBytes is the estimate at which PutBatch ends a batch of one shard:
-	// large enough to amortise a commit, small enough to keep buffers reusable.
-	chunkBytes = 1 << 20
-	// bufferBytesMax is the largest buffer worth keeping for the next batch.
-	bufferBytesMax = 4 << 20
-)
+// chunkBytes is the estimate at which PutBatch ends a batch of one shard: large
+// enough to amortise a commit, small enough to share a staging buffer.
+const chunkBytes = 1 << 20
 
 // reroutesMax bounds how often records that met a closed shard are routed again:
 // how many splits and merges one append may meet.
@@ -46,7 +42,7 @@ func (s *Stream) Put(ctx context.Context, r record.Record) (Position, error) {
 	if err := protocol.CheckRecord(r); err != nil {
 		return Position{}, err
 	}
-	hash := r.Hash()
+	hash, one, bytes := r.Hash(), []record.Record{r}, int64(len(r.PartitionKey)+len(r.Data))
 	for tries := 0; ; tries++ {
 		v := s.view.Load()
 		id := v.route(hash)
@@ -54,7 +50,7 @@ func (s *Stream) Put(ctx context.Context, r record.Record) (Position, error) {
 		if err != nil {
 			return Position{}, err
 		}
-		written, err := to.Put(ctx, []record.Record{r}, protocol.Producer{})
+		written, err := to.PutRouted(ctx, one, bytes)
 		if err == nil {
 			return Position{Shard: id, Sequence: written.First, Time: written.Time}, nil
 		}
@@ -106,7 +102,6 @@ type batch struct {
 	members  [][]int          // by shard: in order
 	touched  []record.ShardID // shards with members, in order of first use
 	chunk    []record.Record
-	payload  []byte
 	staged   []staged
 }
 
@@ -124,12 +119,8 @@ func (b *batch) release() {
 	for _, id := range b.touched {
 		b.members[id] = b.members[id][:0]
 	}
-	clear(b.chunk[:cap(b.chunk)]) // do not keep the caller's records alive
 	clear(b.staged)
 	b.touched, b.staged, b.chunk, b.homeless = b.touched[:0], b.staged[:0], b.chunk[:0], b.homeless[:0]
-	if cap(b.payload) > bufferBytesMax {
-		b.payload = nil
-	}
 	batches.Put(b)
 }
 
@@ -182,8 +173,8 @@ func (b *batch) stage(ctx context.Context, v *view, id record.ShardID, records [
 			count, bytes = count+1, bytes+size
 			counted += int64(len(records[i].PartitionKey) + len(records[i].Data))
 		}
-		b.payload = protocol.AppendBatch(b.payload[:0], b.chunk, protocol.Producer{})
-		pending, err := to.StageRouted(ctx, b.payload, count, counted, record.None)
+		pending, err := to.StageRouted(ctx, b.chunk, counted, record.None)
+		clear(b.chunk) // do not keep the caller's records alive
 		if err != nil {
 			return rest, err
 		}

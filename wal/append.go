@@ -34,7 +34,7 @@ type placement struct {
 // durable. Use an idempotent producer to repeat it safely. Who waits for a sync
 // looks at ctx only if that takes longer than 10 ms.
 func (l *Log) Append(ctx context.Context, records []record.Record, p protocol.Producer) (record.Range, error) {
-	placed := placement{records: records, count: len(records), producer: p, size: int64(protocol.BatchSize(records))}
+	placed := unencoded(records, p)
 	pending, err := l.place(ctx, &placed, l.options.Durability)
 	if err != nil {
 		return record.Range{}, err
@@ -60,7 +60,18 @@ func (l *Log) AppendBatch(ctx context.Context, payload []byte, count int, p prot
 // stronger than the log's own.
 func (l *Log) Stage(ctx context.Context, payload []byte, count int, p protocol.Producer, d record.Durability) (Pending, error) {
 	placed := l.placement(payload, count, p)
-	pending, err := l.place(ctx, &placed, l.options.Durability.Stronger(d))
+	return l.stage(ctx, &placed, d)
+}
+
+// StageRecords is Stage for records that are not encoded yet. They are encoded
+// where they stay, which spares a copy of them, but while others wait.
+func (l *Log) StageRecords(ctx context.Context, records []record.Record, p protocol.Producer, d record.Durability) (Pending, error) {
+	placed := unencoded(records, p)
+	return l.stage(ctx, &placed, d)
+}
+
+func (l *Log) stage(ctx context.Context, placed *placement, d record.Durability) (Pending, error) {
+	pending, err := l.place(ctx, placed, l.options.Durability.Stronger(d))
 	if err != nil {
 		return Pending{}, err
 	}
@@ -82,6 +93,11 @@ func (l *Log) placement(payload []byte, count int, p protocol.Producer) placemen
 		payload: payload, size: int64(len(payload)), count: count, producer: p,
 		salt: salt, crc: protocol.Checksum(salt, payload),
 	}
+}
+
+// unencoded leaves the encoding to where the place is known.
+func unencoded(records []record.Record, p protocol.Producer) placement {
+	return placement{records: records, count: len(records), producer: p, size: int64(protocol.BatchSize(records))}
 }
 
 // Wait returns when the append is as durable as it was asked to be. The first

@@ -432,13 +432,18 @@ func (r *crashRun) step(l *Log) error {
 			r.producer.Sequence += uint32(len(batch.records))
 			end.epoch, end.next = r.producer.Epoch, r.producer.Sequence
 		}
-		payload := protocol.AppendBatch(nil, batch.records, batch.producer)
 		strength := record.None
 		if r.rng.IntN(8) == 0 {
 			strength = record.Group
 		}
 		var err error
-		if batch.pending, err = l.Stage(ctx, payload, len(batch.records), batch.producer, strength); err != nil {
+		if r.rng.IntN(2) == 0 {
+			batch.pending, err = l.StageRecords(ctx, batch.records, batch.producer, strength)
+		} else {
+			payload := protocol.AppendBatch(nil, batch.records, batch.producer)
+			batch.pending, err = l.Stage(ctx, payload, len(batch.records), batch.producer, strength)
+		}
+		if err != nil {
 			return err
 		}
 		r.ends = append(r.ends, end)

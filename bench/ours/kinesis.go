@@ -23,7 +23,7 @@ type Kinesis struct {
 func (Kinesis) About() target.About {
 	return target.About{
 		Name: "kinesis", Version: version(), Kind: "broker", Durabilities: everyDurability, Checks: true,
-		Notes: "millrace serve, the API of Kinesis Data Streams over plain HTTP/1.1, without an SDK; signatures are not verified, as on loopback by default",
+		Notes: "millrace serve, the API of Kinesis Data Streams over HTTP/1.1, without an SDK, in clear text unless the option tls is true; signatures are not verified, as on loopback by default",
 	}
 }
 

@@ -61,6 +61,7 @@ func everyTarget(t *testing.T) map[string]ready {
 		"native":     {ours.Native{Program: program}, nil},
 		"kinesis":    {ours.Kinesis{Program: program}, nil},
 		"cbor":       {ours.Kinesis{Program: program}, map[string]string{"client": "thin", "encoding": "cbor"}},
+		"tls":        {ours.Kinesis{Program: program}, map[string]string{"tls": "true"}},
 	}
 }
 

@@ -17,6 +17,7 @@
 //
 //	client    "thin": which client this is, for targets that have several
 //	encoding  json or cbor, of records; default json
+//	tls       true: TLS of any certificate; default false
 //
 // Files:
 //

@@ -31,17 +31,25 @@ var (
 	}
 )
 
+// choice is what options choose.
+type choice struct {
+	encoding
+	tls bool
+}
+
 // readOptions reads options. One that has no effect is an error: it would be in a
 // report as if it had.
-func readOptions(given map[string]string) (encoding, error) {
-	chosen := jsonEncoding
+func readOptions(given map[string]string) (choice, error) {
+	chosen := choice{encoding: jsonEncoding}
 	for name, value := range given {
 		switch {
-		case name == ClientOption && value == Thin, name == "encoding" && value == "json":
+		case name == ClientOption && value == Thin, name == "encoding" && value == "json", name == "tls" && value == "false":
 		case name == "encoding" && value == "cbor":
-			chosen = cborEncoding
+			chosen.encoding = cborEncoding
+		case name == "tls" && value == "true":
+			chosen.tls = true
 		default:
-			return chosen, fmt.Errorf("requests: option %s=%s: there are client=thin, encoding=json and encoding=cbor", name, value)
+			return chosen, fmt.Errorf("requests: option %s=%s: there are client=thin, encoding=json or cbor, and tls=true or false", name, value)
 		}
 	}
 	return chosen, nil

@@ -44,7 +44,7 @@ func Open(ctx context.Context, address, name string, existing bool, c target.Con
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{pool: pool{address: address, stream: name}, encoding: chosen, counted: !c.Reopen}
+	s := &Session{pool: pool{address: address, stream: name, tls: chosen.tls}, encoding: chosen.encoding, counted: !c.Reopen}
 	shards := max(c.Shards, 1)
 	if !existing {
 		err = s.create(ctx, shards)

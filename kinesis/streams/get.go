@@ -180,6 +180,7 @@ type block struct {
 // or one more would make more than room bytes; but at least one if there is one.
 func (a *API) writeRecords(w wire.Writer, t *target, from *shard.Shard, cursor *wal.Cursor, limit, room int) block {
 	var b block
+	var sequence record.SequenceText
 	var text [64]byte
 	kms := t.settings.Encryption == encryptionKMS
 	for b.records < limit && tryNext(cursor) {
@@ -191,7 +192,7 @@ func (a *API) writeRecords(w wire.Writer, t *target, from *shard.Shard, cursor *
 		}
 		w.Object()
 		w.Key("SequenceNumber")
-		w.TextBytes(from.SequenceNumber(v.Sequence, v.Time).AppendText(text[:0]))
+		w.TextBytes(sequence.Append(text[:0], from.SequenceNumber(v.Sequence, v.Time)))
 		w.Key("ApproximateArrivalTimestamp")
 		w.Time(time.Unix(0, v.Time))
 		w.Key("Data")

@@ -64,7 +64,7 @@ func (a *API) putRecords(ctx context.Context, c *kinesis.Call) error {
 	if err != nil {
 		return err
 	}
-	return a.writePutRecords(c, t, results)
+	return a.writePutRecords(c, t, p, results)
 }
 
 // putRecordsInput reads the request the long way, into an empty p.
@@ -110,7 +110,7 @@ func (a *API) putRecord(ctx context.Context, c *kinesis.Call) error {
 	}
 	w := c.Writer()
 	w.Object()
-	a.writePosition(w, t, at)
+	p.writePosition(w, t, at)
 	writeEncryption(w, t)
 	w.EndObject()
 	c.Answer(w)
@@ -180,7 +180,7 @@ func dryRun() error {
 }
 
 // writePutRecords sends the answer of PutRecords.
-func (a *API) writePutRecords(c *kinesis.Call, t *target, results []stream.Result) error {
+func (a *API) writePutRecords(c *kinesis.Call, t *target, p *put, results []stream.Result) error {
 	failed := 0
 	for i := range results {
 		if err := results[i].Err; err != nil {
@@ -205,7 +205,7 @@ func (a *API) writePutRecords(c *kinesis.Call, t *target, results []stream.Resul
 			w.Key("ErrorMessage")
 			w.Text(message)
 		} else {
-			a.writePosition(w, t, results[i].Position)
+			p.writePosition(w, t, results[i].Position)
 		}
 		w.EndObject()
 	}
@@ -217,12 +217,13 @@ func (a *API) writePutRecords(c *kinesis.Call, t *target, results []stream.Resul
 }
 
 // writePosition writes where a record came to stand.
-func (a *API) writePosition(w wire.Writer, t *target, at stream.Position) {
-	var text [64]byte
+func (p *put) writePosition(w wire.Writer, t *target, at stream.Position) {
 	w.Key("SequenceNumber")
-	w.TextBytes(t.sequenceNumber(at.Shard, at.Sequence, at.Time).AppendText(text[:0]))
+	p.text = p.sequences[at.Shard%sequencesKept].Append(p.text[:0], t.sequenceNumber(at.Shard, at.Sequence, at.Time))
+	w.TextBytes(p.text)
 	w.Key("ShardId")
-	w.TextBytes(at.Shard.AppendText(text[:0]))
+	p.text = at.Shard.AppendText(p.text[:0])
+	w.TextBytes(p.text)
 }
 
 // sequenceNumber returns the number of a record as AWS has it.

@@ -2,6 +2,7 @@ package streams
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"unicode/utf8"
 
@@ -21,6 +22,9 @@ type put struct {
 	records   []record.Record
 	hashes    []record.HashKey
 	text      []byte
+	// sequences render the numbers of records that follow each other in a shard. Shards that
+	// share one are in each other's way, and right.
+	sequences [sequencesKept]record.SequenceText
 }
 
 // putEntry is where a record lies in the arena. The data is at data:key, the key at key:end.
@@ -38,6 +42,7 @@ const (
 )
 
 const (
+	sequencesKept = 16
 	// putArenaMax is the largest arena that is kept.
 	putArenaMax = 16 << 20
 	// nameMax and dataMax are the table's, plainARNMax is less than it has.
@@ -50,13 +55,14 @@ var puts = sync.Pool{New: func() any { return new(put) }}
 
 func newPut() *put {
 	p := puts.Get().(*put)
-	*p = put{arena: p.arena[:0], entries: p.entries[:0], records: p.records[:0], hashes: p.hashes[:0], text: p.text[:0]}
+	p.name, p.arn, p.dryRun, p.ordering = "", "", false, ""
+	p.arena, p.entries, p.records, p.hashes, p.text = p.arena[:0], p.entries[:0], p.records[:0], p.hashes[:0], p.text[:0]
 	return p
 }
 
 func (p *put) release() {
 	if cap(p.arena) <= putArenaMax {
-		clear(p.records[:cap(p.records)])
+		clear(p.records)
 		puts.Put(p)
 	}
 }
@@ -255,12 +261,12 @@ func (p *put) add(e putEntry) error {
 
 // take makes the records of what was read by the fast way. The arena does not grow any more.
 func (p *put) take() {
-	p.hashes = append(p.hashes, make([]record.HashKey, len(p.entries))...)
-	for i, e := range p.entries {
+	p.hashes = slices.Grow(p.hashes, len(p.entries)) // records point into it
+	for _, e := range p.entries {
 		r := record.Record{Data: p.arena[e.data:e.key:e.key], PartitionKey: textOf(p.arena[e.key:e.end])}
 		if e.explicit {
-			p.hashes[i] = e.hash
-			r.ExplicitHash = &p.hashes[i]
+			p.hashes = append(p.hashes, e.hash)
+			r.ExplicitHash = &p.hashes[len(p.hashes)-1]
 		}
 		p.records = append(p.records, r)
 	}
