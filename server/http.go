@@ -15,6 +15,7 @@ import (
 
 	"github.com/millrace-io/millrace/auth"
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/internal/vfs"
 	"github.com/millrace-io/millrace/kinesis"
 	"github.com/millrace-io/millrace/kinesis/companion"
 	"github.com/millrace-io/millrace/kinesis/streams"
@@ -64,7 +65,11 @@ func (s *Server) startHTTP(ctx context.Context) error {
 // certificate returns the configured certificate, or one of the server's own.
 func (s *Server) certificate() (tls.Certificate, error) {
 	if s.config.CertificateFile == "" {
-		return web.SelfSigned(filepath.Join(s.config.DataDirectory, certificateFolder), time.Now(), s.config.HostNames...)
+		fsys := s.config.Store.FS
+		if fsys == nil {
+			fsys = vfs.OS()
+		}
+		return web.SelfSigned(fsys, filepath.Join(s.config.DataDirectory, certificateFolder), time.Now(), s.config.HostNames...)
 	}
 	loaded, err := tls.LoadX509KeyPair(s.config.CertificateFile, s.config.KeyFile)
 	if err != nil {

@@ -10,11 +10,13 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/millrace-io/millrace/internal/vfs"
 )
 
 // TestProtocols: every way in which clients of AWS speak, on one port.
 func TestProtocols(t *testing.T) {
-	certificate, err := SelfSigned(t.TempDir(), time.Now())
+	certificate, err := SelfSigned(vfs.OS(), t.TempDir(), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/internal/vfs"
 	"github.com/millrace-io/millrace/server/web"
 )
 
@@ -39,7 +40,7 @@ type fixture struct {
 func start(t *testing.T, handler http.Handler) *fixture {
 	t.Helper()
 	f := &fixture{t: t, directory: t.TempDir(), roots: x509.NewCertPool(), served: make(chan error, 1)}
-	certificate, err := web.SelfSigned(f.directory, time.Now(), "millrace.example", "127.0.0.2", "")
+	certificate, err := web.SelfSigned(vfs.OS(), f.directory, time.Now(), "millrace.example", "127.0.0.2", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,11 +315,11 @@ func TestShakyListener(t *testing.T) {
 func TestSelfSigned(t *testing.T) {
 	directory := filepath.Join(t.TempDir(), "tls")
 	now := time.Unix(1_700_000_000, 0)
-	first, err := web.SelfSigned(directory, now)
+	first, err := web.SelfSigned(vfs.OS(), directory, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := web.SelfSigned(directory, now.Add(time.Hour), "another.example")
+	second, err := web.SelfSigned(vfs.OS(), directory, now.Add(time.Hour), "another.example")
 	if err != nil || !bytes.Equal(first.Certificate[0], second.Certificate[0]) {
 		t.Errorf("another certificate was made: %v", err)
 	}
@@ -336,7 +337,7 @@ func TestSelfSigned(t *testing.T) {
 	if err := os.Remove(filepath.Join(directory, "certificate.pem")); err != nil {
 		t.Fatal(err)
 	}
-	third, err := web.SelfSigned(directory, now)
+	third, err := web.SelfSigned(vfs.OS(), directory, now)
 	if err != nil || bytes.Equal(first.Certificate[0], third.Certificate[0]) {
 		t.Errorf("after a crash: %v", err)
 	}
@@ -344,10 +345,10 @@ func TestSelfSigned(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(directory, "certificate.pem"), []byte("none"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := web.SelfSigned(directory, now); !errors.Is(err, failure.InvalidArgument) {
+	if _, err := web.SelfSigned(vfs.OS(), directory, now); !errors.Is(err, failure.InvalidArgument) {
 		t.Errorf("what is no certificate is %v", err)
 	}
-	if _, err := web.SelfSigned(filepath.Join(directory, "key.pem", "below"), now); !errors.Is(err, failure.Unavailable) {
+	if _, err := web.SelfSigned(vfs.OS(), filepath.Join(directory, "key.pem", "below"), now); !errors.Is(err, failure.Unavailable) {
 		t.Errorf("a directory that cannot be is %v", err)
 	}
 }
