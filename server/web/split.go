@@ -82,35 +82,9 @@ func (s *split) accept() {
 
 // decide waits for the first byte of a connection, and for its handshake if it has one.
 func (s *split) decide(c net.Conn) {
-	if c.SetDeadline(time.Now().Add(firstByteMax)) != nil {
-		_ = c.Close() // it is gone already
-		return
-	}
-	// Close ends the waiting too, by a deadline of its own that must be the later word.
-	done := make(chan struct{})
-	defer close(done)
-	s.group.Go(func() {
-		select {
-		case <-s.closed:
-			_ = c.SetDeadline(time.Unix(1, 0))
-		case <-done:
-		}
-	})
-	p := &peeked{Conn: c}
-	if p.peek() != nil {
-		_ = c.Close() // it never was a client
-		return
-	}
-	var found net.Conn = p
-	if p.first[0] == recordHandshake {
-		var err error
-		if found, err = handshake(tls.Server(p, s.config)); err != nil {
-			_ = c.Close() // as above
-			return
-		}
-	}
-	if c.SetDeadline(time.Time{}) != nil {
-		_ = c.Close()
+	found, err := s.begin(c)
+	if err != nil || c.SetDeadline(time.Time{}) != nil {
+		_ = c.Close() // it never was a client, or is gone already
 		return
 	}
 	select {
@@ -118,6 +92,33 @@ func (s *split) decide(c net.Conn) {
 	case <-s.closed:
 		_ = c.Close() // nobody serves it
 	}
+}
+
+// begin returns a connection as it is served. Close ends the waiting, by a deadline, but touches no
+// connection once begin has returned: that would cut requests which Shutdown lets finish.
+func (s *split) begin(c net.Conn) (net.Conn, error) {
+	if err := c.SetDeadline(time.Now().Add(firstByteMax)); err != nil {
+		return nil, err
+	}
+	var watch sync.WaitGroup
+	begun := make(chan struct{})
+	watch.Go(func() {
+		select {
+		case <-s.closed:
+			_ = c.SetDeadline(time.Unix(1, 0))
+		case <-begun:
+		}
+	})
+	defer watch.Wait()
+	defer close(begun)
+	p := &peeked{Conn: c}
+	if err := p.peek(); err != nil {
+		return nil, err
+	}
+	if p.first[0] == recordHandshake {
+		return handshake(tls.Server(p, s.config))
+	}
+	return p, nil
 }
 
 // handshake does it. A connection without a protocol does not show that it is over TLS.
