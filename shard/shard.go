@@ -252,7 +252,7 @@ func (s *Shard) Err() error { return s.Explain(s.log.Err()) }
 // Acknowledged reports, without waiting, whether a staged batch already is as
 // durable as the log promises. It says nothing about a batch that was to be
 // safer than that.
-func (s *Shard) Acknowledged(pending wal.Pending) bool { return s.log.Next() > pending.Range.Last }
+func (s *Shard) Acknowledged(pending wal.Pending) bool { return s.log.Acknowledged(pending) }
 
 // Retire says why the log is about to be closed under those who still use it:
 // they get this reason instead of failure.Closed. The first reason stands.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Usage: fuzz.sh each SECONDS | fuzz.sh smoke
 # Fuzzes every target there is, for SECONDS each; or, as a smoke test, those of
-# the log, its format and the native messages for 30 s and the others for 10 s. A
+# the log, its format and the native messages for 30 s and the others for 5 s. A
 # failing input is left in testdata/fuzz beside its target, to be committed with
 # the fix.
 set -eu -o pipefail
@@ -31,7 +31,7 @@ for target in "${targets[@]}"; do
 	elif [[ "$formats" == *" $name "* ]]; then
 		seconds=30
 	else
-		seconds=10
+		seconds=5
 	fi
 	echo "fuzz $package $name for $seconds s"
 	out=$(go test -run '^$' -fuzz "^$name\$" -fuzztime "${seconds}s" -fuzzminimizetime 10x "$package" 2>&1) || {

@@ -275,13 +275,13 @@ func (l *Log) publish(stages []*stage, m mark, err error) {
 // publishLocked declares the frames of t before off written and, when nothing
 // is unsynced, durable.
 func (l *Log) publishLocked(t *tail, off int64, last uint64) {
-	l.written.Store(max(last, l.written.Load()))
 	if l.unsynced == 0 {
 		t.durable = off
 	}
 	if l.unsynced == 0 || l.options.Durability != record.Group {
 		t.segment.SetReadable(max(off, t.segment.Readable()))
 	}
+	l.written.Store(max(last, l.written.Load())) // now: who sees it is acknowledged, and may read
 }
 
 // settleLocked moves the durable mark and arms the timers for what is left to

@@ -110,12 +110,12 @@ func (c *Cursor) Seek(start record.Start) error {
 
 // seek moves to the first frame that start names, or to the end.
 func (c *Cursor) seek(start record.Start) error {
-	first, next := c.log.first.Load(), c.log.Next()
+	first := c.log.first.Load()
 	switch start.Kind {
 	case record.StartTrimHorizon:
 		c.next = first
 	case record.StartLatest:
-		c.next = next
+		c.next = c.log.Next()
 	case record.StartAtSequence:
 		c.next = start.Sequence
 	case record.StartAfterSequence:
@@ -128,8 +128,10 @@ func (c *Cursor) seek(start record.Start) error {
 	if c.next < first {
 		return failure.New(failure.Trimmed, "cursor", "record %d is gone; the oldest kept is %d", c.next, first)
 	}
-	if c.next > next {
-		return failure.New(failure.InvalidArgument, "cursor", "record %d was not appended yet; the next is %d", c.next, next)
+	if c.next > c.log.visible()+1 { // or it was made visible this moment
+		if next := c.log.Next(); c.next > next {
+			return failure.New(failure.InvalidArgument, "cursor", "record %d was not appended yet; the next is %d", c.next, next)
+		}
 	}
 	return c.settle(c.seekSequence())
 }
@@ -156,13 +158,13 @@ func (c *Cursor) settle(err error) error {
 // there is no frame where it leads.
 func (c *Cursor) missed() {
 	s := c.reader.Segment()
-	if s == nil || c.next >= c.log.Next() {
+	if s == nil || c.next > c.log.visible() {
 		return
 	}
 	c.log.mu.Lock() // the counters, the end of the frames and the list change together
 	segments := *c.log.segments.Load()
 	last := len(segments) > 0 && segments[len(segments)-1].Header.Segment == c.last // else advance looks
-	wrong := last && c.off == s.Readable() && c.due < c.log.Next()
+	wrong := last && c.off == s.Readable() && c.due <= c.log.visible()
 	c.log.mu.Unlock()
 	if wrong {
 		c.misplaced()
@@ -316,7 +318,7 @@ func (c *Cursor) advance() bool {
 func (l *Log) keeps(sequence uint64) bool {
 	l.mu.Lock() // what is kept changes together with the list of segments
 	defer l.mu.Unlock()
-	return l.first.Load() <= sequence && sequence < l.Next()
+	return l.first.Load() <= sequence && sequence <= l.visible()
 }
 
 // fail makes err final, with the place of damage.

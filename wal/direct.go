@@ -60,8 +60,8 @@ func (l *Log) storeFrame(ctx context.Context, p *placement, span int64, aside []
 		return r, l.refused
 	}
 	r = l.countLocked(p, h, span)
-	l.written.Store(r.Last)
 	l.tail.segment.SetReadable(l.tail.off)
+	l.written.Store(r.Last)
 	l.loose += span
 	return r, nil
 }

@@ -198,8 +198,18 @@ func newLog(d *Dir, id uint64, o LogOptions) *Log {
 	return l
 }
 
-// Next returns the sequence number that follows the newest visible record.
-func (l *Log) Next() uint64 { return l.visible() + 1 }
+// Next returns the sequence number that follows the newest visible record. What a
+// cursor has shown is before it, and what is before it a cursor will show: the
+// marks and the end of what is readable change together, under the lock.
+func (l *Log) Next() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.visible() + 1
+}
+
+// Acknowledged reports, without waiting, whether an append is as durable as the log
+// promises. It says nothing of one that was to be safer than that.
+func (l *Log) Acknowledged(p Pending) bool { return l.visible() >= p.Range.Last }
 
 // visible returns the newest record that readers may see: with record.Group a
 // durable one, so that nobody acts on what a power cut could take back.
@@ -217,8 +227,7 @@ func (l *Log) Durability() record.Durability { return l.options.Durability }
 func (l *Log) Stats() Stats {
 	segments := *l.segments.Load()
 	s := Stats{
-		First: l.first.Load(), Next: l.Next(), Written: l.written.Load(), Durable: l.durable.Load(),
-		Segments: len(segments),
+		First: l.first.Load(), Segments: len(segments),
 		Syncs:    l.stats.syncs.Load(), SyncTime: time.Duration(l.stats.syncNanos.Load()),
 		SyncStalls: l.stats.syncStalls.Load(), JournaledCommits: l.stats.journaled.Load(),
 		ScrubbedBytes: l.stats.scrubbed.Load(), DamagedSegments: l.stats.damaged.Load(),
@@ -228,6 +237,7 @@ func (l *Log) Stats() Stats {
 		s.SyncRunning = max(time.Since(l.dir.opened)-time.Duration(began-1), 0)
 	}
 	l.mu.Lock()
+	s.Next, s.Written, s.Durable = l.visible()+1, l.written.Load(), l.durable.Load()
 	s.Appends, s.Records, s.AppendedBytes = l.stats.appends, l.stats.records, l.stats.bytes
 	s.UnsyncedBytes = l.stats.unsynced + l.loose
 	l.mu.Unlock()
