@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 
+	"github.com/millrace-io/millrace/shard"
 	"github.com/millrace-io/millrace/stream"
 	"github.com/millrace-io/millrace/wal"
 )
@@ -66,6 +67,21 @@ func (e *Engine) DeleteStream(ctx context.Context, name string) error {
 	return e.store.Delete(ctx, name)
 }
 
+// SplitShard closes a shard of a stream and gives its range to two new ones: the
+// first gets what is below the hash key, the second the key and what is above. Puts go
+// on meanwhile. The parent's records stay; Description.Shards says whose parent it is.
+// A stream or shard that is not there is failure.NotFound, a shard that is closed
+// failure.Closed, a key outside of the range or a shard too many failure.InvalidArgument.
+func (e *Engine) SplitShard(ctx context.Context, name string, parent ShardID, at HashKey) (children [2]ShardID, err error) {
+	return e.store.Split(ctx, name, parent, at)
+}
+
+// MergeShards closes two shards whose ranges meet and gives both ranges to a new one.
+// All else is as with SplitShard.
+func (e *Engine) MergeShards(ctx context.Context, name string, a, b ShardID) (child ShardID, err error) {
+	return e.store.Merge(ctx, name, a, b)
+}
+
 // EnforceRetention removes what no stream has to keep any more. The engine does
 // so by itself every Options.RetentionInterval.
 func (e *Engine) EnforceRetention(ctx context.Context) error { return e.store.EnforceRetention(ctx) }
@@ -104,20 +120,50 @@ func (s *Stream) PutBatch(ctx context.Context, records []Record) ([]Result, erro
 	return s.stream.PutBatch(ctx, records)
 }
 
-// Records goes through a shard from start on and waits for more at its end. An
-// error ends the loop; when ctx ends, that error is the last thing it yields.
-// A view is valid until the loop goes on.
+// Records goes through a shard from start on, waits for more at its end, and ends
+// where a shard does that was split or merged: the children, which Describe names,
+// have what follows. An error ends the loop; when ctx ends, that error is the last
+// thing it yields. A view is valid until the loop goes on.
 func (s *Stream) Records(ctx context.Context, id ShardID, start Start) iter.Seq2[View, error] {
-	return s.read(ctx, id, start, func(c *wal.Cursor) bool { return c.Next(ctx) })
+	return s.read(ctx, id, start, func(from *shard.Shard, c *wal.Cursor) (bool, error) {
+		for !c.TryNext() {
+			if c.Err() != nil {
+				return false, c.Err()
+			}
+			if from.Closed() {
+				return c.TryNext(), c.Err() // once more: now, what is there is all
+			}
+			if err := await(ctx, from, c); err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	})
 }
 
-// Scan is Records that ends where the shard does.
+// await waits until there is something to read, or the shard is closed.
+func await(ctx context.Context, from *shard.Shard, c *wal.Cursor) error {
+	waiting, cancel := from.UntilEnd(ctx)
+	defer cancel()
+	err := c.Wait(waiting)
+	if ctx.Err() == nil && from.Closed() {
+		return nil
+	}
+	return err
+}
+
+// Scan is Records that does not wait.
 func (s *Stream) Scan(ctx context.Context, id ShardID, start Start) iter.Seq2[View, error] {
-	return s.read(ctx, id, start, func(c *wal.Cursor) bool { return ctx.Err() == nil && c.TryNext() })
+	return s.read(ctx, id, start, func(_ *shard.Shard, c *wal.Cursor) (bool, error) {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		return c.TryNext(), c.Err()
+	})
 }
 
 // read yields what next advances to.
-func (s *Stream) read(ctx context.Context, id ShardID, start Start, next func(*wal.Cursor) bool) iter.Seq2[View, error] {
+func (s *Stream) read(ctx context.Context, id ShardID, start Start, next func(*shard.Shard, *wal.Cursor) (bool, error)) iter.Seq2[View, error] {
 	return func(yield func(View, error) bool) {
 		from, err := s.stream.Shard(id)
 		if err != nil {
@@ -132,19 +178,20 @@ func (s *Stream) read(ctx context.Context, id ShardID, start Start, next func(*w
 		defer cursor.Close()
 		records, bytes := uint64(0), uint64(0)
 		defer func() { s.stream.CountRead(id, records, bytes) }()
-		for next(cursor) {
+		for {
+			more, err := next(from, cursor)
+			if err != nil {
+				yield(View{}, from.Explain(err))
+				return
+			}
+			if !more {
+				return
+			}
 			view := cursor.View()
 			records, bytes = records+1, bytes+uint64(len(view.Key)+len(view.Data))
 			if !yield(*view, nil) {
 				return
 			}
-		}
-		err = cursor.Err()
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			yield(View{}, from.Explain(err))
 		}
 	}
 }

@@ -148,3 +148,51 @@ func TestReadsAreCounted(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestShardsEnd: the loop of a shard ends where the shard does, whether it waited there or comes later,
+// and the children have what follows.
+func TestShardsEnd(t *testing.T) {
+	engine := newEngine(t)
+	s := newStream(t, engine, "a")
+	put := func(key string) millrace.Position {
+		at, err := s.Put(t.Context(), millrace.Record{PartitionKey: key, Data: []byte(key)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	keys := func(id millrace.ShardID) (found []string) {
+		for view, err := range s.Records(t.Context(), id, millrace.TrimHorizon()) {
+			if err != nil {
+				t.Error(err)
+				break
+			}
+			found = append(found, string(view.Key))
+		}
+		return found
+	}
+	put("a")
+	put("b")
+	waits := make(chan []string, 1)
+	go func() { waits <- keys(0) }()
+	children, err := engine.SplitShard(t.Context(), "a", 0, millrace.HashKey{Hi: 1 << 63})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, found := range map[string][]string{"waited": <-waits, "came later": keys(0)} {
+		if !slices.Equal(found, []string{"a", "b"}) {
+			t.Errorf("who %s found %v", name, found)
+		}
+	}
+	at := put("c")
+	merged, err := engine.MergeShards(t.Context(), "a", children[0], children[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := keys(at.Shard); !slices.Equal(found, []string{"c"}) || at.Shard != children[0] && at.Shard != children[1] {
+		t.Errorf("shard %v has %v", at.Shard, found)
+	}
+	if at := put("d"); at.Shard != merged {
+		t.Errorf("a record went to %v instead of %v", at.Shard, merged)
+	}
+}

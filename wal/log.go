@@ -228,7 +228,7 @@ func (l *Log) Stats() Stats {
 	segments := *l.segments.Load()
 	s := Stats{
 		First: l.first.Load(), Segments: len(segments),
-		Syncs:    l.stats.syncs.Load(), SyncTime: time.Duration(l.stats.syncNanos.Load()),
+		Syncs: l.stats.syncs.Load(), SyncTime: time.Duration(l.stats.syncNanos.Load()),
 		SyncStalls: l.stats.syncStalls.Load(), JournaledCommits: l.stats.journaled.Load(),
 		ScrubbedBytes: l.stats.scrubbed.Load(), DamagedSegments: l.stats.damaged.Load(),
 		ReadOnly: l.stats.readOnly.Load(),

@@ -25,3 +25,6 @@ func ReadFast(r wire.Reader, many bool) (Put, bool) {
 	}
 	return Put{p.name, p.arn, p.dryRun, p.records}, true // p is not used again
 }
+
+// ReadGet reads the input of GetRecords by the fast way. It reports whether that takes it.
+func ReadGet(r wire.Reader) (*GetRecordsInput, bool) { return plainGet(r) }

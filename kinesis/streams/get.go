@@ -15,10 +15,14 @@ import (
 	"github.com/millrace-io/millrace/wal"
 )
 
-const getRecordsMax = 10_000
+// getRecordsMax and iteratorMax are the table's.
+const (
+	getRecordsMax = 10_000
+	iteratorMax   = 512
+)
 
-// getCodecs read the few members that GetRecords and SubscribeToShard are given. Their answers are
-// written record by record, without them.
+// getCodecs read what plainGet declines, and the input of SubscribeToShard. The answers of both are written
+// record by record, without them.
 type getCodecs struct {
 	records   kinesis.Codec[GetRecordsInput, GetRecordsOutput]
 	subscribe kinesis.Codec[SubscribeToShardInput, SubscribeToShardOutput]
@@ -34,10 +38,47 @@ func (a *API) registerGets(s *kinesis.Service) {
 // textOf returns bytes that will not change as a string.
 func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
+// plainGet reads a GetRecords input that has an iterator and at most a limit, both as they should be.
+// Of any other it returns false: the long way, by the table, then takes it or says what is wrong.
+func plainGet(r wire.Reader) (in *GetRecordsInput, ok bool) {
+	in = new(GetRecordsInput)
+	if r.Object() != nil {
+		return in, false
+	}
+	for {
+		name, more, err := r.Key()
+		if err != nil {
+			return in, false
+		}
+		if !more {
+			return in, in.ShardIterator != "" && r.End() == nil
+		}
+		switch string(name) {
+		case "ShardIterator":
+			text, err := r.Text()
+			if err != nil || len(text) > iteratorMax {
+				return in, false
+			}
+			in.ShardIterator = string(text)
+		case "Limit":
+			limit, err := r.Int()
+			if err != nil || limit < 1 || limit > getRecordsMax {
+				return in, false
+			}
+			in.Limit = &limit
+		default:
+			return in, false
+		}
+	}
+}
+
 func (a *API) getRecords(ctx context.Context, c *kinesis.Call) error {
-	in, err := a.gets.records.Read(c)
-	if err != nil {
-		return err
+	in, plain := plainGet(c.Reader())
+	if !plain {
+		var err error
+		if in, err = a.gets.records.Read(c); err != nil {
+			return err
+		}
 	}
 	place, err := a.openIterator(in.ShardIterator)
 	if err != nil {
