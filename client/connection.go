@@ -54,11 +54,11 @@ func dial(ctx context.Context, address string, o *options) (*connection, error) 
 	if err != nil {
 		return nil, failure.Wrap(failure.Unavailable, operation, err)
 	}
-	// The deadline also ends a handshake whose context is cancelled.
-	stop := context.AfterFunc(ctx, func() { _ = socket.SetDeadline(time.Unix(1, 0)) })
 	if o.tls != nil {
 		socket = tls.Client(socket, o.tls)
 	}
+	// The deadline also ends a handshake whose context is cancelled.
+	stop := context.AfterFunc(ctx, func() { _ = socket.SetDeadline(time.Unix(1, 0)) })
 	c := &connection{
 		socket: socket, reader: protocol.NewReader(socket, 0),
 		wake: make(chan struct{}, 1), stopping: make(chan struct{}),
