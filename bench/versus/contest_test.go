@@ -100,6 +100,9 @@ func contest(t *testing.T, peers ...string) (*Contest, *result.Document) {
 }
 
 func TestContest(t *testing.T) {
+	if testing.Short() {
+		t.Skip("its programs take their time, which under the race detector is minutes; without -short it runs")
+	}
 	c, d := contest(t, "fast", "slow", "interval", "missing", "failing", "fast-broker")
 	var told []string
 	c.Progress = func(text string) { told = append(told, text) }
