@@ -167,10 +167,10 @@ func canonicalOf(r *http.Request, signed []string, payload string) string {
 	lines := []string{r.Method, strings.ReplaceAll(escape(normal), "%2F", "/"), strings.ReplaceAll(strings.Join(pairs, "&"), " ", "=")}
 	for _, name := range signed {
 		values := r.Header.Values(name)
-		switch {
-		case name == "host", name == ":authority":
+		switch name {
+		case "host", ":authority":
 			values = []string{r.Host}
-		case name == "content-length":
+		case "content-length":
 			values = []string{fmt.Sprint(r.ContentLength)}
 		}
 		var trimmed []string

@@ -256,7 +256,7 @@ func (f *onceFile) Memory() []byte { return f.File.(vfs.Memory).Memory() }
 type forgetfulFS struct{ vfs.FS }
 
 func (f forgetfulFS) SyncDir(name string) error {
-	names, err := f.FS.ReadDir(name)
+	names, err := f.ReadDir(name)
 	if err == nil && slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, journalPrefix) }) {
 		return nil
 	}

@@ -371,7 +371,7 @@ func (m *modelLog) goOn(image *crashfs.FS, l *Log) error {
 	}
 	defer c.Close()
 	if !c.TryNext() || !bytes.Equal(c.View().Data, own[0].Data) {
-		return fmt.Errorf("record %d, appended after the crash, did not survive the next: %v", got.Last, c.Err())
+		return fmt.Errorf("record %d, appended after the crash, did not survive the next: %w", got.Last, c.Err())
 	}
 	return nil
 }

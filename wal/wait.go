@@ -102,7 +102,7 @@ func (l *Log) happenedLocked(w waitFor) bool {
 	case w.room:
 		return l.staged < stagesMax
 	}
-	return l.reached(w.last, w.durable) && !(w.idle && (l.committing || l.pendingLocked()))
+	return l.reached(w.last, w.durable) && (!w.idle || !l.committing && !l.pendingLocked())
 }
 
 // park waits until what happened or the log refuses. It is called with mu held and

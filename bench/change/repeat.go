@@ -9,13 +9,13 @@ import (
 type Decision string
 
 const (
-	// More: further pairs are needed.
+	// More means that further pairs are needed.
 	More Decision = "more"
-	// Slower: head is slower than base.
+	// Slower means that head is slower than base.
 	Slower Decision = "slower"
-	// NotSlower: head is not slower by as much as is sought.
+	// NotSlower means that head is not slower by as much as is sought.
 	NotSlower Decision = "not slower"
-	// Undecided: the most pairs were made and neither could be shown. The
+	// Undecided means that the most pairs were made and neither was shown. The
 	// machine is too noisy for so few, or the slowdown is close to Ignored.
 	Undecided Decision = "undecided"
 )

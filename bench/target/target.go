@@ -14,11 +14,11 @@ import (
 type Durability string
 
 const (
-	// Group: the device has the record (fdatasync or the like has returned).
+	// Group means that the device has the record (fdatasync or the like has returned).
 	Group Durability = "group"
-	// Interval: the device gets it within a bounded time.
+	// Interval means that the device gets it within a bounded time.
 	Interval Durability = "interval"
-	// None: the record is with the kernel, or where the peer's fastest setting
+	// None means that the record is with the kernel, or where the peer's fastest setting
 	// leaves it; the peer's Notes say where.
 	None Durability = "none"
 )

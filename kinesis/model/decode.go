@@ -234,7 +234,7 @@ func kept(shape *Shape) int {
 }
 
 func (d *decoder) list(n *node, into reflect.Value) error {
-	if err := d.Reader.List(); err != nil {
+	if err := d.List(); err != nil {
 		return err
 	}
 	into.Set(reflect.MakeSlice(into.Type(), 0, 0))

@@ -83,6 +83,6 @@ func (f *field) get(in reflect.Value) (v reflect.Value, present bool) {
 
 // emptyIfNil reports whether nil is written as an empty value.
 func (f *field) emptyIfNil() bool {
-	kind := f.Member.Shape.Kind
+	kind := f.Shape.Kind
 	return f.Required && (kind == List || kind == Map || kind == Blob)
 }

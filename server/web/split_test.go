@@ -40,7 +40,7 @@ func TestCloseLeavesWhatWasAccepted(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := newSplit(watchedListener{l, &cuts}, nil)
-		client, err := net.Dial("tcp", l.Addr().String()) //nolint:noctx // a test
+		client, err := net.Dial("tcp", l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -196,7 +196,7 @@ func TestGarbage(t *testing.T) {
 		}
 		c.Close()
 	}
-	got, err := http.Get("http://" + f.address) //nolint:noctx // a test
+	got, err := http.Get("http://" + f.address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestShutdownWaits(t *testing.T) {
 	answers := make(chan string, 2)
 	ask := func() {
 		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-		got, err := client.Get("http://" + f.address) //nolint:noctx // a test
+		got, err := client.Get("http://" + f.address)
 		if err != nil {
 			answers <- "cut"
 			return
