@@ -26,7 +26,7 @@ A flag wins over its variable, a variable over the default. Sizes take units (16
 
 | address | protocol | who is let in |
 |---|---|---|
-| ` + "`--http-address`, 127.0.0.1:4567" + ` | the API of AWS: HTTP/1.1 and HTTP/2, with TLS and without | on loopback anybody, unless ` + "`--signatures`" + ` is given; elsewhere who signs with an [access key](../how-to/access-keys.md) |
+| ` + "`--http-address`, 127.0.0.1:4567" + ` | the API of AWS: HTTP/1.1 and HTTP/2, with TLS and without | on loopback anybody (of pages in a browser those of this machine), unless ` + "`--signatures`" + ` is given; elsewhere who signs with an [access key](../how-to/access-keys.md) |
 | ` + "`--native-address`, 127.0.0.1:4568" + ` | the native protocol | anybody; loopback only, unless ` + "`--insecure`" + ` is given |
 | ` + "`--admin-address`, 127.0.0.1:4569" + ` | health, [metrics](metrics.md), profiles | anybody; loopback only, unless ` + "`--insecure`" + ` is given |
 | ` + "`control.sock`" + ` in the data directory | access keys | whoever may open the file: its owner |
