@@ -2,6 +2,7 @@ package client
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -71,6 +72,14 @@ func (l *lane) number(b *batch) {
 // idle reports whether the lane holds no records. The caller holds the
 // producer's mutex and is the sender.
 func (l *lane) idle() bool { return l.filling == nil && len(l.ready) == 0 && len(l.window) == 0 }
+
+// waits reports whether a lane that the lane follows still holds records. Once it says
+// no it never says yes again: retired lanes take none. So a lane that waits has sent
+// nothing yet. The caller is as for idle.
+func (l *lane) waits() bool {
+	l.after = slices.DeleteFunc(l.after, (*lane).idle)
+	return len(l.after) > 0
+}
 
 // batchState is where a batch of a window stands.
 type batchState uint8

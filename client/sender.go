@@ -223,8 +223,7 @@ func (p *Producer) held(l *lane) bool {
 	}
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	l.after = slices.DeleteFunc(l.after, (*lane).idle)
-	return len(l.after) > 0
+	return l.waits()
 }
 
 // fillWindow sends the queued batches of a lane, and takes in as many more as the
@@ -367,7 +366,9 @@ func (p *Producer) remedy(r *round, l *lane, first *batch) bool {
 }
 
 // reroute moves all records of a lane to where they belong by now, if the stream
-// is not what it was when the lane was made. It reports whether it did.
+// is not what it was when the lane was made. It reports whether it did. What retired
+// lanes hold back is younger, and moves along: were it moved when its own turn comes,
+// it would be put in front of what is moved now.
 func (p *Producer) reroute(l *lane) (moved bool, err error) {
 	if current := p.routing.Load(); current == l.routing {
 		description, err := askOnce[protocol.Description](p.context, p.client, protocol.Describe{Name: p.stream})
@@ -387,12 +388,15 @@ func (p *Producer) reroute(l *lane) (moved bool, err error) {
 		}
 	}
 	p.mutex.Lock()
-	l.seal()
-	stray := slices.Concat(l.window, l.ready)
-	l.window, l.ready = nil, nil
+	moving := []*lane{l}
+	for _, retired := range p.retired { // the oldest first
+		if retired.waits() {
+			moving = append(moving, retired)
+		}
+	}
 	younger := p.setAside()
 	var lost []*batch
-	for _, b := range stray {
+	for _, b := range takeOut(moving) {
 		if left := p.scatter(b); len(left.records) > 0 {
 			lost = append(lost, left)
 		}
@@ -403,6 +407,18 @@ func (p *Producer) reroute(l *lane) (moved bool, err error) {
 		p.complete(b, errNoShard())
 	}
 	return true, nil
+}
+
+// takeOut empties lanes, and returns what they held. The
+// caller holds the mutex.
+func takeOut(lanes []*lane) []*batch {
+	var out []*batch
+	for _, l := range lanes {
+		l.seal()
+		out = slices.Concat(out, l.window, l.ready)
+		l.window, l.ready = nil, nil
+	}
+	return out
 }
 
 // waiting is what a lane holds and has not sent.
@@ -460,12 +476,7 @@ func (p *Producer) scatter(b *batch) *batch {
 func (p *Producer) giveUp() {
 	p.mutex.Lock()
 	p.closing = true
-	var rest []*batch
-	for _, l := range slices.Concat(p.retired, p.lanes) {
-		l.seal()
-		rest = append(append(rest, l.window...), l.ready...)
-		l.window, l.ready = nil, nil
-	}
+	rest := takeOut(slices.Concat(p.retired, p.lanes))
 	p.mutex.Unlock()
 	for _, b := range rest {
 		err := failure.Wrap(failure.Closed, "client: produce", context.Canceled)
