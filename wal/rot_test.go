@@ -352,7 +352,7 @@ func (s *rotSet) judge(e rotExpected, served rotServed) error {
 	switch e.class {
 	case rotDead:
 		if !complete {
-			return fmt.Errorf("dead space matters: served up to %d of %d, error %v", served.last, s.next()-1, served.err)
+			return fmt.Errorf("dead space matters: served up to %d of %d, error %v", served.last, s.next()-1, served.err) //nolint:errorlint // it may be nil
 		}
 	case rotLive:
 		if served.err == nil {
@@ -364,7 +364,7 @@ func (s *rotSet) judge(e rotExpected, served rotServed) error {
 			last = e.at.first - 1
 		}
 		if served.err != nil || served.last != last || served.torn == 0 && !e.blank {
-			return fmt.Errorf("served up to %d and not %d, %d torn bytes reported, error %v", served.last, last, served.torn, served.err)
+			return fmt.Errorf("served up to %d and not %d, %d torn bytes reported, error %v", served.last, last, served.torn, served.err) //nolint:errorlint // it may be nil
 		}
 	case rotLastEdit, rotCompressed:
 		if served.err == nil && !complete {

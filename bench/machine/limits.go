@@ -168,7 +168,7 @@ func (p *prober) syncedWrites() error {
 
 // loopback sends 64 bytes there and back over TCP.
 func (p *prober) loopback() error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(p.ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (p *prober) loopback() error {
 		}
 		echoed <- err
 	}()
-	connection, err := net.Dial("tcp", listener.Addr().String())
+	connection, err := new(net.Dialer).DialContext(p.ctx, "tcp", listener.Addr().String())
 	if err != nil {
 		return err
 	}
@@ -210,7 +210,7 @@ func (p *prober) loopback() error {
 
 // stream sends 64 KiB at a time over TCP, one way.
 func (p *prober) stream() error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(p.ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -231,7 +231,7 @@ func (p *prober) stream() error {
 		}
 		read <- err
 	}()
-	connection, err := net.Dial("tcp", listener.Addr().String())
+	connection, err := new(net.Dialer).DialContext(p.ctx, "tcp", listener.Addr().String())
 	if err != nil {
 		return err
 	}

@@ -46,8 +46,7 @@ func (Engine) Open(ctx context.Context, c target.Config) (target.Session, error)
 		stream, err = engine.CreateStream(ctx, millrace.StreamConfig{Name: streamName, Shards: shards, Durability: promise})
 	}
 	if err != nil {
-		engine.Close()
-		return nil, fmt.Errorf("ours: open engine: %w", err)
+		return nil, fmt.Errorf("ours: open engine: %w", errors.Join(err, engine.Close()))
 	}
 	return &engineSession{engine: engine, stream: stream, hashes: hashesOf(shards)}, nil
 }

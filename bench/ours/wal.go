@@ -61,8 +61,7 @@ func (Wal) Open(_ context.Context, c target.Config) (target.Session, error) {
 		}
 	}
 	if err != nil {
-		dir.Close()
-		return nil, fmt.Errorf("ours: open wal: %w", err)
+		return nil, fmt.Errorf("ours: open wal: %w", errors.Join(err, dir.Close()))
 	}
 	return s, nil
 }

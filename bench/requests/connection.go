@@ -146,7 +146,7 @@ func wrapped(operation string, err error) error {
 // roundTrip sends a request and reads the answer into c.body. Last says that the
 // server ends the connection with it.
 func (c *connection) roundTrip(request []byte) (status int, last bool, err error) {
-	answer, err := c.send(request)
+	answer, err := c.send(request) //nolint:bodyclose // the connection goes on, or is closed with what is left of it
 	if err != nil {
 		return 0, true, err
 	}

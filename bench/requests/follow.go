@@ -79,7 +79,7 @@ func (s *Session) subscribe(ctx context.Context, consumer, shard string, ready f
 	w.Text("LATEST")
 	w.EndObject()
 	w.EndObject()
-	answer, err := c.send(s.request(jsonEncoding.media, "SubscribeToShard", w.Bytes()))
+	answer, err := c.send(s.request(jsonEncoding.media, "SubscribeToShard", w.Bytes())) //nolint:bodyclose // it ends with the connection
 	if err != nil {
 		return wrapped("SubscribeToShard", err)
 	}

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -308,7 +309,7 @@ func checkSticky(t *testing.T, r wire.Reader, want error) {
 	_, more, key := r.Key()
 	another, list := r.More()
 	for _, err := range []error{peek, boolean, integer, float, text, blob, moment, key, list, r.Null(), r.Object(), r.List(), r.Skip(), r.End()} {
-		if err != want || more || another {
+		if !errors.Is(err, want) || more || another {
 			t.Errorf("%v after %v", err, want)
 		}
 	}

@@ -80,7 +80,7 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	if err != nil {
 		return failure.Wrap(failure.Disconnected, "control: request", err)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }() // what it says is known by then
 	document, err := io.ReadAll(io.LimitReader(response.Body, answerBytesMax))
 	if err != nil {
 		return failure.Wrap(failure.Disconnected, "control: answer", err)

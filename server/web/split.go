@@ -123,7 +123,7 @@ func (s *split) begin(c net.Conn) (net.Conn, error) {
 
 // handshake does it. A connection without a protocol does not show that it is over TLS.
 func handshake(c *tls.Conn) (net.Conn, error) {
-	if err := c.Handshake(); err != nil {
+	if err := c.Handshake(); err != nil { //nolint:noctx // the deadline ends it, and so does Close
 		return nil, err
 	}
 	if c.ConnectionState().NegotiatedProtocol == "" {

@@ -253,7 +253,7 @@ func TestShutdownCuts(t *testing.T) {
 	answered := make(chan error, 1)
 	go func() {
 		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-		got, err := client.Get("http://" + f.address) //nolint:noctx // a test
+		got, err := client.Get("http://" + f.address)
 		if err == nil {
 			got.Body.Close()
 		}
@@ -297,7 +297,7 @@ func TestShakyListener(t *testing.T) {
 	server := web.New(protocol, tls.Certificate{}, nil)
 	go func() { served <- server.Serve(&shaky{Listener: listener}) }()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
-	got, err := client.Get("http://" + listener.Addr().String()) //nolint:noctx // a test
+	got, err := client.Get("http://" + listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,9 +28,8 @@ func Run(t *testing.T, s store.Store, many int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer r.Close()
 		b, err := io.ReadAll(r)
-		if err != nil {
+		if err := errors.Join(err, r.Close()); err != nil {
 			t.Fatal(err)
 		}
 		return b
@@ -68,7 +67,10 @@ func Run(t *testing.T, s store.Store, many int) {
 		if got := list(t, s, "objects/a"); !slices.Equal(got, want[:2]) {
 			t.Errorf("got %v", got)
 		}
-		for range s.List(ctx, "") {
+		for _, err := range s.List(ctx, "") {
+			if err != nil {
+				t.Error(err)
+			}
 			break // a listing may be left early
 		}
 	})

@@ -47,7 +47,7 @@ func Start(ctx context.Context, c Command) (*Process, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	command := exec.Command(c.Path, c.Args...)
+	command := exec.Command(c.Path, c.Args...) //nolint:noctx // it outlives the context of its start; Stop and Kill end it
 	command.Env, command.Dir = append(os.Environ(), c.Env...), c.Dir
 	command.SysProcAttr = attributes()
 	p := &Process{command: command, output: &recent{maximum: outputMax}, ended: make(chan struct{})}
@@ -120,7 +120,7 @@ func (p *Process) Kill() error {
 // FreePort returns a port of the loopback interface that nobody listens to.
 // Somebody else may take it before the server does: start it again then.
 func FreePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // nothing is waited for
 	if err != nil {
 		return 0, fmt.Errorf("process: free port: %w", err)
 	}
