@@ -9,6 +9,7 @@ package index
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"sort"
 	"sync"
@@ -21,9 +22,6 @@ const (
 	Interval = 16 << 10
 	// EntrySize is the bytes of one encoded entry. Frozen.
 	EntrySize = 24
-	// warm is how many of the newest entries are searched first: readers near
-	// the tail then touch a few cache lines instead of the whole array.
-	warm = 512
 )
 
 // Entry describes one indexed frame.
@@ -89,27 +87,31 @@ func (s *Sparse) Entries() []Entry {
 // FindSequence returns the entry of the last indexed frame whose first
 // relative sequence is <= relative; ok is false when there is none.
 func (s *Sparse) FindSequence(relative uint32) (e Entry, ok bool) {
-	e, _, ok = s.EstimateSequence(relative)
+	e, _, ok = s.FindStretch(relative)
 	return e, ok
 }
 
-// EstimateSequence is FindSequence, and says about where in the segment the record is:
-// its offset if all records up to the next indexed frame have one length. It is between
-// the two frames; e's own offset where there is no next one.
-func (s *Sparse) EstimateSequence(relative uint32) (e Entry, estimate int64, ok bool) {
+// Stretch is what lies from an indexed frame to the next one: nothing where there is
+// no next one.
+type Stretch struct {
+	Records uint32
+	Bytes   int64
+}
+
+// FindStretch is FindSequence, and returns the stretch that begins with the frame.
+func (s *Sparse) FindStretch(relative uint32) (e Entry, stretch Stretch, ok bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	i := s.behindLocked(func(e *Entry) bool { return e.RelativeSequence > relative })
+	i := s.behindLocked(false, int64(relative))
 	if i == 0 {
-		return Entry{}, 0, false
+		return Entry{}, Stretch{}, false
 	}
 	e = s.entries[i-1]
-	estimate = e.Offset()
 	if i < len(s.entries) {
 		next := s.entries[i] // its sequence number is greater
-		estimate += (next.Offset() - e.Offset()) * int64(relative-e.RelativeSequence) / int64(next.RelativeSequence-e.RelativeSequence)
+		stretch = Stretch{next.RelativeSequence - e.RelativeSequence, next.Offset() - e.Offset()}
 	}
-	return e, estimate, true
+	return e, stretch, true
 }
 
 // FindTime returns the entry of the last indexed frame that arrived strictly
@@ -117,21 +119,56 @@ func (s *Sparse) EstimateSequence(relative uint32) (e Entry, estimate int64, ok 
 func (s *Sparse) FindTime(time int64) (e Entry, ok bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	i := s.behindLocked(func(e *Entry) bool { return e.Time >= time })
+	if time == math.MinInt64 {
+		return Entry{}, false // nothing is before it
+	}
+	i := s.behindLocked(true, time-1)
 	if i == 0 {
 		return Entry{}, false
 	}
 	return s.entries[i-1], true
 }
 
-// behindLocked returns the place of the first entry that is behind.
-func (s *Sparse) behindLocked(behind func(*Entry) bool) int {
-	low := 0
-	if n := len(s.entries); n > warm && !behind(&s.entries[n-warm]) {
-		low = n - warm
+// key is what entries are searched by: an arrival or a sequence number.
+func (e *Entry) key(byTime bool) int64 {
+	if byTime {
+		return e.Time
 	}
-	tail := s.entries[low:]
-	return low + sort.Search(len(tail), func(i int) bool { return behind(&tail[i]) })
+	return int64(e.RelativeSequence)
+}
+
+// behindLocked returns the place of the first entry whose key is above the given one.
+//
+// It begins where that is if keys grow evenly, as they mostly do, and goes on from
+// there in steps that double. Halving alone, which begins far away, looked at 14
+// entries of a full segment, at most of them for the first time in a while: 15 % of a
+// random read of 1 KiB.
+func (s *Sparse) behindLocked(byTime bool, key int64) int {
+	n := len(s.entries)
+	if n == 0 || s.entries[0].key(byTime) > key {
+		return 0
+	}
+	first, last := s.entries[0].key(byTime), s.entries[n-1].key(byTime)
+	if last <= key {
+		return n
+	}
+	share := (float64(key) - float64(first)) / (float64(last) - float64(first))
+	low, high := 0, n-1 // not behind, behind
+	for at, step := min(int(share*float64(n-1)), n-2), 1; ; step *= 2 {
+		if s.entries[at].key(byTime) > key {
+			high = at
+			if at -= step; at <= low {
+				break
+			}
+		} else {
+			low = at
+			if at += step; at >= high {
+				break
+			}
+		}
+	}
+	between := s.entries[low+1 : high]
+	return low + 1 + sort.Search(len(between), func(i int) bool { return between[i].key(byTime) > key })
 }
 
 // EncodedSize returns the bytes that AppendTo will add for n entries.

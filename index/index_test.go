@@ -2,6 +2,7 @@ package index
 
 import (
 	"encoding/hex"
+	"math"
 	"slices"
 	"testing"
 
@@ -31,14 +32,27 @@ func dumbFind(frames []frame, behind func(frame) bool) (frame, bool) {
 	return found, ok
 }
 
+// dumbStretch is what lies from e to the entry with that number; -1 for none.
+func dumbStretch(entries []Entry, e Entry, next int) Stretch {
+	if next <= 0 {
+		return Stretch{}
+	}
+	return Stretch{entries[next].RelativeSequence - e.RelativeSequence, entries[next].Offset() - e.Offset()}
+}
+
 func drawFrames(t *rapid.T) []frame {
 	var frames []frame
 	f := frame{offset: 4096, time: rapid.Int64Range(-1000, 1000).Draw(t, "time")}
-	for range rapid.IntRange(0, 2000).Draw(t, "frames") {
+	most := uint32(50) // records of a frame
+	for range rapid.IntRange(1, 2000).Draw(t, "frames") {
 		frames = append(frames, f)
 		f.offset += 8 * rapid.Int64Range(5, 4000).Draw(t, "span8")
-		f.sequence += rapid.Uint32Range(0, 50).Draw(t, "count")
+		f.sequence += rapid.Uint32Range(0, most).Draw(t, "count")
 		f.time += rapid.Int64Range(0, 3).Draw(t, "pause")
+		if rapid.IntRange(0, 99).Draw(t, "jump") == 0 { // what grows unevenly is found, too
+			f.time += 5000
+			most = rapid.SampledFrom([]uint32{0, 1, 50, 3000}).Draw(t, "most")
+		}
 	}
 	return frames
 }
@@ -55,16 +69,17 @@ func TestLookupsAgreeWithAWalk(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 20 {
-			sequence := rapid.Uint32Range(0, 110_000).Draw(t, "sequence")
-			time := rapid.Int64Range(-1100, 8000).Draw(t, "at")
+			last := frames[len(frames)-1]
+			sequence := rapid.Uint32Range(0, last.sequence+100).Draw(t, "sequence")
+			time := rapid.Int64Range(-1100, last.time+100).Draw(t, "at")
 			for name, s := range map[string]*Sparse{"grown": &s, "decoded": decoded} {
 				want, wantOK := dumbFind(frames, func(f frame) bool { return f.sequence > sequence })
 				if got, ok := s.FindSequence(sequence); ok != wantOK || got.Offset() != want.offset {
 					t.Fatalf("%s: sequence %d: got %v %v, want %v %v", name, sequence, got, ok, want, wantOK)
 				}
 				next := slices.IndexFunc(s.Entries(), func(e Entry) bool { return e.RelativeSequence > sequence })
-				if _, at, ok := s.EstimateSequence(sequence); ok && (at < want.offset || next >= 0 && at >= s.Entries()[next].Offset() || next < 0 && at != want.offset) {
-					t.Fatalf("%s: sequence %d: estimated at %d, behind the frame at %d", name, sequence, at, want.offset)
+				if e, got, _ := s.FindStretch(sequence); got != dumbStretch(s.Entries(), e, next) {
+					t.Fatalf("%s: sequence %d: %+v from %+v on", name, sequence, got, e)
 				}
 				want, wantOK = dumbFind(frames, func(f frame) bool { return f.time >= time })
 				if got, ok := s.FindTime(time); ok != wantOK || got.Offset() != want.offset {
@@ -73,6 +88,21 @@ func TestLookupsAgreeWithAWalk(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestNothingIsBeforeTheFirstEntry(t *testing.T) {
+	var s Sparse
+	for range 2 {
+		if _, ok := s.FindSequence(4); ok {
+			t.Error("a sequence number")
+		}
+		for _, time := range []int64{math.MinInt64, 10} {
+			if _, ok := s.FindTime(time); ok {
+				t.Errorf("time %d", time)
+			}
+		}
+		s.Add(4096, 5, 10, 0)
+	}
 }
 
 func TestGoldenEntry(t *testing.T) {

@@ -61,6 +61,10 @@ func (b Batch) ReadRecord(i int, view *RecordView) {
 	}
 }
 
+// BatchSlot returns where a batch says where its record i is. The records follow behind
+// the slots: in a batch of n, from BatchSlot(n) on.
+func BatchSlot(i int) int { return batchPrefix + batchOffset*i }
+
 // RecordView is one record of a batch. Key and Data alias the batch.
 type RecordView struct {
 	Key, Data []byte

@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/index"
 	"github.com/millrace-io/millrace/mmap"
 	"github.com/millrace-io/millrace/protocol"
 )
@@ -125,9 +126,9 @@ const skipAhead = 16
 //
 // Each header is a miss of the cache, and where the next one is stands in it. If frames
 // are as long as the first one they are asked for at once, which takes as long as one
-// miss: a quarter of a random read of 1 KiB. So is estimate, an offset near which next is
-// thought to be, or 0: a record far from the header of its frame is another miss.
-func (r *Reader) Skip(off int64, due, next uint64, estimate int64) (at int64, dueThere uint64) {
+// miss: a quarter of a random read of 1 KiB. So are the places where next may be in the
+// stretch of records that begins at off: see guess.
+func (r *Reader) Skip(off int64, due, next uint64, stretch index.Stretch) (at int64, dueThere uint64) {
 	s := r.segment
 	limit := s.Readable()
 	if s.region == nil || r.fetch(off, protocol.FrameHeaderSize, limit) != nil {
@@ -143,8 +144,8 @@ func (r *Reader) Skip(off int64, due, next uint64, estimate int64) (at int64, du
 		}()
 	}
 	b := s.region[:limit]
-	if estimate > 0 && estimate < limit {
-		r.touched ^= b[estimate]
+	if stretch.Records > 0 {
+		r.guess(b, off, int64(next-due), stretch)
 	}
 	for first := true; at+protocol.FrameHeaderSize <= limit; first = false {
 		h := protocol.ParseFrameHeader(b[at:])
@@ -161,6 +162,24 @@ func (r *Reader) Skip(off int64, due, next uint64, estimate int64) (at int64, du
 		}
 	}
 	return at, dueThere
+}
+
+// guess asks for what will be needed of record i of a stretch that begins at off, should
+// all of its records have one length: the record in a frame of its own, and slot and
+// record in one frame with all others. What is asked for in vain costs nothing beside
+// the miss of the header, which takes as long.
+func (r *Reader) guess(b []byte, off, i int64, stretch index.Stretch) {
+	n := int64(stretch.Records)
+	front := protocol.FrameHeaderSize + int64(protocol.BatchSlot(int(n)))
+	for _, at := range [...]int64{
+		off + stretch.Bytes*i/n,
+		off + protocol.FrameHeaderSize + int64(protocol.BatchSlot(int(i))),
+		off + front + (stretch.Bytes-front)*i/n,
+	} {
+		if at >= 0 && at < int64(len(b)) {
+			r.touched ^= b[at]
+		}
+	}
 }
 
 // peekLength returns the length word at off, which is in the window, if a

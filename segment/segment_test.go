@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/index"
 	"github.com/millrace-io/millrace/internal/vfs"
 	"github.com/millrace-io/millrace/internal/vfs/crashfs"
 	"github.com/millrace-io/millrace/protocol"
@@ -372,13 +373,13 @@ func TestSkipStopsWhereOneStepAfterTheOtherDoes(t *testing.T) {
 			t.Helper()
 			for next := w.Header.Base; next < w.next+2; next++ {
 				wantOff, wantDue := slow(HeaderSize, w.Header.Base, next)
-				if off, due := r.Skip(HeaderSize, w.Header.Base, next, int64(next)); off != wantOff || due != wantDue {
+				if off, due := r.Skip(HeaderSize, w.Header.Base, next, index.Stretch{Records: uint32(next), Bytes: 777 * int64(next)}); off != wantOff || due != wantDue {
 					t.Fatalf("access %d, to %d: stopped at %d before %d, want %d before %d", access, next, off, due, wantOff, wantDue)
 				}
 			}
 		}
 		compare()
-		if off, _ := r.Skip(HeaderSize, w.Header.Base+1, w.next, 0); off != HeaderSize {
+		if off, _ := r.Skip(HeaderSize, w.Header.Base+1, w.next, index.Stretch{}); off != HeaderSize {
 			t.Errorf("access %d: stepped over a frame that was not due", access)
 		}
 		for _, length := range []uint32{0, 8, testCapacity, 1 << 31} {
@@ -388,7 +389,7 @@ func TestSkipStopsWhereOneStepAfterTheOtherDoes(t *testing.T) {
 				t.Fatal(err)
 			}
 			compare()
-			if off, _ := r.Skip(HeaderSize, w.Header.Base, w.next, 1<<40); access != AccessPread && off != frames[10] {
+			if off, _ := r.Skip(HeaderSize, w.Header.Base, w.next, index.Stretch{Records: 1, Bytes: 1 << 40}); access != AccessPread && off != frames[10] {
 				t.Errorf("access %d, length %d: stopped at %d, want %d", access, length, off, frames[10])
 			}
 		}

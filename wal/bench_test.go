@@ -3,6 +3,7 @@ package wal
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/millrace-io/millrace/protocol"
@@ -90,5 +91,41 @@ func benchmarkScan(b *testing.B, o Options, size int) {
 			b.Fatal(count, sum, c.Err())
 		}
 		c.Close()
+	}
+}
+
+// BenchmarkSeek reads one record of 1 KiB of a log of 1 GiB, anywhere, in batches that
+// were read and checked before.
+func BenchmarkSeek(b *testing.B) {
+	for _, count := range []int{1, 64} {
+		b.Run(fmt.Sprintf("batch %d", count), func(b *testing.B) { benchmarkSeek(b, count) })
+	}
+}
+
+func benchmarkSeek(b *testing.B, count int) {
+	d := openDir(b, b.TempDir(), Options{})
+	l := openLog(b, d, 1, LogOptions{Durability: record.None})
+	records := makeRecords(0, count, 1024)
+	for range (1 << 20) / count {
+		if _, err := l.Append(context.Background(), records, protocol.Producer{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	c, err := l.Cursor(record.TrimHorizon())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer c.Close()
+	for c.TryNext() { // checks them
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.Seek(record.AtSequence(1 + rng.Uint64N(1<<20))); err != nil {
+			b.Fatal(err)
+		}
+		if !c.TryNext() {
+			b.Fatal(c.Err())
+		}
 	}
 }

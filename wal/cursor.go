@@ -8,6 +8,7 @@ import (
 	"sort"
 
 	"github.com/millrace-io/millrace/failure"
+	"github.com/millrace-io/millrace/index"
 	"github.com/millrace-io/millrace/protocol"
 	"github.com/millrace-io/millrace/record"
 	"github.com/millrace-io/millrace/segment"
@@ -26,16 +27,15 @@ import (
 //
 // Use either Next and TryNext or Frames on one cursor, not both.
 type Cursor struct {
-	log    *Log
-	reader segment.Reader
-	last   uint64 // id of the segment being read or read last
-	off    int64
-	due    uint64 // sequence number that the frame at off must have
-	next   uint64 // sequence number to deliver next; records before it are skipped
-	after  int64  // records that arrived before this time are skipped, unless 0
-	placed bool   // Frames: the frame at off is at or behind the start
-	// estimate is about where a seek will find its record, 0 if that is not known.
-	estimate int64
+	log     *Log
+	reader  segment.Reader
+	last    uint64 // id of the segment being read or read last
+	off     int64
+	due     uint64        // sequence number that the frame at off must have
+	next    uint64        // sequence number to deliver next; records before it are skipped
+	after   int64         // records that arrived before this time are skipped, unless 0
+	placed  bool          // Frames: the frame at off is at or behind the start
+	stretch index.Stretch // what begins at off, if a seek has led there
 
 	batch protocol.Batch
 	count int // of records in batch; 0 = none
@@ -97,7 +97,7 @@ func (c *Cursor) Seek(start record.Start) error {
 		return errClosed
 	}
 	c.batch, c.count, c.index, c.after, c.placed, c.err = protocol.Batch{}, 0, 0, 0, false, nil
-	c.estimate = 0
+	c.stretch = index.Stretch{}
 	if c.log.ended.Load() {
 		c.err = errClosed
 		return c.err
@@ -194,8 +194,8 @@ func (c *Cursor) seekSequence() error {
 		if err != nil {
 			return c.fail(err)
 		}
-		if e, estimate, ok := sparse.EstimateSequence(uint32(c.next - s.Header.Base)); ok && e.Offset() < s.Readable() {
-			c.off, c.due, c.estimate = e.Offset(), s.Header.Base+uint64(e.RelativeSequence), estimate
+		if e, stretch, ok := sparse.FindStretch(uint32(c.next - s.Header.Base)); ok && e.Offset() < s.Readable() {
+			c.off, c.due, c.stretch = e.Offset(), s.Header.Base+uint64(e.RelativeSequence), stretch
 		}
 		return nil
 	}
@@ -479,7 +479,7 @@ func (c *Cursor) early(h protocol.FrameHeader) bool { return c.after != 0 && h.T
 // is none.
 func (c *Cursor) place() {
 	if c.after == 0 {
-		c.off, c.due = c.reader.Skip(c.off, c.due, c.next, c.estimate)
+		c.off, c.due = c.reader.Skip(c.off, c.due, c.next, c.stretch)
 		if c.off >= c.reader.Segment().Readable() {
 			return // nothing there: what comes next, or where, is for available to say
 		}
