@@ -536,6 +536,9 @@ func (w faultWork) faultCases() map[string]faultCase {
 				// Two faults at once: the clean-up after the first meets the next.
 				cases["everything"+how] = faultCase{rule: errorfs.Rule{Operations: operations, Sticky: sticky, Err: cause}}
 			}
+			if sticky && testing.Short() {
+				operations = nil // under the race detector all at once are enough
+			}
 			for _, o := range operations {
 				cases[o.String()+how] = faultCase{rule: errorfs.Rule{Operations: []vfs.Operation{o}, Sticky: sticky, Err: cause}}
 			}
