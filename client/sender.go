@@ -409,13 +409,12 @@ func (p *Producer) reroute(l *lane) (moved bool, err error) {
 	return true, nil
 }
 
-// takeOut empties lanes, and returns what they held. The
-// caller holds the mutex.
+// takeOut empties lanes, and returns what they held. The caller holds the mutex.
 func takeOut(lanes []*lane) []*batch {
 	var out []*batch
 	for _, l := range lanes {
 		l.seal()
-		out = slices.Concat(out, l.window, l.ready)
+		out = append(append(out, l.window...), l.ready...)
 		l.window, l.ready = nil, nil
 	}
 	return out

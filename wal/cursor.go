@@ -35,7 +35,7 @@ type Cursor struct {
 	next    uint64        // sequence number to deliver next; records before it are skipped
 	after   int64         // records that arrived before this time are skipped, unless 0
 	placed  bool          // Frames: the frame at off is at or behind the start
-	stretch index.Stretch // what begins at off, if a seek has led there
+	stretch index.Stretch // what began at off when a seek led there, to guess by
 
 	batch protocol.Batch
 	count int // of records in batch; 0 = none

@@ -537,7 +537,7 @@ func (w faultWork) faultCases() map[string]faultCase {
 				cases["everything"+how] = faultCase{rule: errorfs.Rule{Operations: operations, Sticky: sticky, Err: cause}}
 			}
 			if sticky && testing.Short() {
-				operations = nil // under the race detector all at once are enough
+				operations = nil // each once, and all for ever, are enough where time is short
 			}
 			for _, o := range operations {
 				cases[o.String()+how] = faultCase{rule: errorfs.Rule{Operations: []vfs.Operation{o}, Sticky: sticky, Err: cause}}
