@@ -97,8 +97,13 @@ func FuzzFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte, salt uint32) {
 		var h FrameHeader
 		var err error
-		if allocated := testing.AllocsPerRun(1, func() { h, err = CheckFrame(b, salt) }); allocated > 0 {
-			t.Fatalf("%v allocations", allocated)
+		check := func() { h, err = CheckFrame(b, salt) }
+		// The whole process is counted, and a fuzz worker allocates beside us now
+		// and then: only what comes with each of many calls is CheckFrame's own.
+		if testing.AllocsPerRun(1, check) > 0 {
+			if allocated := testing.AllocsPerRun(100, check); allocated > 0 {
+				t.Fatalf("%v allocations", allocated)
+			}
 		}
 		if err != nil {
 			return
