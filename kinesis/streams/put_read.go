@@ -82,7 +82,7 @@ func (p *put) takeRecords(r wire.Reader) bool {
 
 // takeRecord makes a record of a PutRecord input, unless it declines.
 func (p *put) takeRecord(r wire.Reader) bool {
-	if p.readRecord(r) != nil || r.End() != nil {
+	if p.readRecord(r, true) != nil || r.End() != nil {
 		return false
 	}
 	p.take()
@@ -123,33 +123,6 @@ func (p *put) readRecords(r wire.Reader) error {
 	}
 }
 
-// readRecord reads a PutRecord input.
-func (p *put) readRecord(r wire.Reader) error {
-	if err := r.Object(); err != nil {
-		return err
-	}
-	e := putEntry{}
-	for {
-		name, more, err := r.Key()
-		if err != nil {
-			return err
-		}
-		if !more {
-			break
-		}
-		switch string(name) {
-		case "Data", "PartitionKey", "ExplicitHashKey":
-			err = p.readMember(r, name, &e)
-		default:
-			err = p.readCommon(r, name)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return p.add(e)
-}
-
 // readCommon reads a member that is not part of a record.
 func (p *put) readCommon(r wire.Reader, name []byte) error {
 	var err error
@@ -188,23 +161,28 @@ func (p *put) readEntries(r wire.Reader) error {
 		if len(p.entries) == putRecordsMax {
 			return errDeclined
 		}
-		if err := r.Object(); err != nil {
+		if err := p.readRecord(r, false); err != nil {
 			return err
 		}
-		e := putEntry{}
-		for {
-			name, more, err := r.Key()
-			if err != nil {
-				return err
-			}
-			if !more {
-				break
-			}
-			if err := p.readMember(r, name, &e); err != nil {
-				return err
-			}
+	}
+}
+
+// readRecord reads a record of a PutRecords input or, alone, a PutRecord input, where the members
+// of the request stand among those of the record.
+func (p *put) readRecord(r wire.Reader, alone bool) error {
+	if err := r.Object(); err != nil {
+		return err
+	}
+	e := putEntry{}
+	for {
+		name, more, err := r.Key()
+		if err != nil {
+			return err
 		}
-		if err := p.add(e); err != nil {
+		if !more {
+			return p.add(e)
+		}
+		if err := p.readMember(r, name, &e, alone); err != nil {
 			return err
 		}
 	}
@@ -212,7 +190,7 @@ func (p *put) readEntries(r wire.Reader) error {
 
 // readMember reads a member of a record. The key is put behind the data: whichever comes
 // first waits in p.text if it must.
-func (p *put) readMember(r wire.Reader, name []byte, e *putEntry) error {
+func (p *put) readMember(r wire.Reader, name []byte, e *putEntry, alone bool) error {
 	var err error
 	switch string(name) {
 	case "Data":
@@ -243,6 +221,9 @@ func (p *put) readMember(r wire.Reader, name []byte, e *putEntry) error {
 		}
 		e.explicit = true
 	default:
+		if alone {
+			return p.readCommon(r, name)
+		}
 		return r.Skip()
 	}
 	return err
