@@ -56,6 +56,7 @@
 //	check.go     verifying by files; repair.go ending damaged logs; scrub.go in the background
 //	compress.go  compressing closed segments; pace.go the rate of what goes on in the background
 //	snapshot.go  what to copy for a backup
-//	cursor.go    reading; producers.go idempotence
+//	cursor.go    reading; seek.go where it begins; tail.go waiting for more
+//	producers.go idempotence
 //	trim.go      giving up the beginning of a log; cut.go its end
 package wal
