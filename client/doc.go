@@ -53,6 +53,7 @@
 //	producer.go    Producer: what callers touch
 //	sender.go      Producer: the goroutine that sends, settles and retries
 //	lane.go        the batches of one shard, in order
+//	reroute.go     moving batches when the shards change
 //	aggregate.go   many records of a batch as one
 //	routing.go     hash key to shard
 //	consumer.go    Records and Batches
