@@ -188,8 +188,8 @@ func (p *put) readRecord(r wire.Reader, alone bool) error {
 	}
 }
 
-// readMember reads a member of a record. The key is put behind the data: whichever comes
-// first waits in p.text if it must.
+// readMember reads a member of a record or, alone, of its request. The key is put behind the
+// data: whichever comes first waits in p.text if it must.
 func (p *put) readMember(r wire.Reader, name []byte, e *putEntry, alone bool) error {
 	var err error
 	switch string(name) {
